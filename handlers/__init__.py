@@ -1,0 +1,1 @@
+"""What comes in over HTTP: installation, portal events, registrations, tickets, check-in, flags."""

@@ -1,0 +1,1 @@
+"""What people see: tabs inside the portal, the installer, the scanner web app."""
