@@ -1,1 +1,1 @@
-"""The Bitrix24 protocol: transport, tokens, limits, events, placements. Knows nothing of events and guests."""
+"""The Bitrix24 protocol: transport, tokens, limits, events, placements; nothing of events and guests."""
