@@ -1,0 +1,1 @@
+"""Storage: the engine, the protocol's own tables, marks and leases."""

@@ -1,0 +1,103 @@
+"""One database, SQLite or PostgreSQL, behind short transactions.
+
+Transactions open at the edge (request, drain step, command) and commit once; no REST call while one is open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+Tx = Connection
+"""An open transaction; everything below the edge takes one and never commits it."""
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An aware moment, kept in UTC with microseconds; a naive one is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Store:
+    """The database of one process.
+
+    Args:
+        url: SQLAlchemy URL; ``sqlite:///path`` or ``postgresql+psycopg://…``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # One writer at a time keeps SQLite's busy waits (and their long tail) out of the door's answers.
+        self._writing: threading.Lock | _NoLock = threading.Lock() if self.is_sqlite else _NoLock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """A writing transaction: commits at the end, rolls back on an exception."""
+        with self._writing, self.engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """A consistent reading view; writing in it is a mistake."""
+        with self.engine.connect().execution_options(readonly=True) as tx:
+            yield tx
+            tx.rollback()
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def insert(tx: Tx, table: sa.Table) -> Any:
+    """An INSERT of the dialect in use that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class _NoLock:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def _engine(url: str) -> Engine:
+    made = sa.make_url(url)
+    if made.get_backend_name() != "sqlite":
+        return sa.create_engine(made, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = sa.create_engine(
+        made, connect_args={"timeout": 10, "isolation_level": None, "check_same_thread": False}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        # FULL, not NORMAL: what was acknowledged survives a power cut (design 4.1).
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE, or a read upgraded to a write fails at once with "database is locked".
+        reading = connection.get_execution_options().get("readonly")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine

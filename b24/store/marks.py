@@ -1,0 +1,156 @@
+"""Marks: the one queue of the app.
+
+A mark says "this object needs work", never what work: the worker reads the object's current state. ``mark()``
+raises the row's sequence; ``done()`` deletes the row only if the sequence is still the one that was claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from b24.store.engine import Tx, insert
+from b24.store.tables import mark as table
+
+HOT, NORMAL, BULK = 0, 5, 9
+"""Priorities: arrivals and hot outcomes before ordinary work before mass updates."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A claimed mark; ``seq`` is what ``done`` must still find."""
+
+    portal_id: int
+    kind: str
+    key: str
+    seq: int
+    attempts: int
+    sent_at: datetime | None
+
+
+def mark(
+    tx: Tx,
+    portal_id: int,
+    kind: str,
+    keys: Iterable[str | int],
+    *,
+    now: datetime,
+    priority: int = NORMAL,
+    due_at: datetime | None = None,
+) -> None:
+    """Say that objects need work; on a row that waits already the earlier due time and higher priority win.
+
+    A new mark also releases a held row: something changed, so another try is meaningful.
+    """
+    rows = [
+        {
+            "portal_id": portal_id,
+            "kind": kind,
+            "key": key,
+            "seq": 1,
+            "priority": priority,
+            "due_at": due_at or now,
+            "marked_at": now,
+        }
+        for key in dict.fromkeys(str(k) for k in keys)
+    ]
+    if not rows:
+        return
+    statement = insert(tx, table)
+    new = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=[table.c.portal_id, table.c.kind, table.c.key],
+        set_={
+            "seq": table.c.seq + 1,
+            "priority": sa.case((new.priority < table.c.priority, new.priority), else_=table.c.priority),
+            "due_at": sa.case(
+                (table.c.held.is_not(None), new.due_at),
+                (new.due_at < table.c.due_at, new.due_at),
+                else_=table.c.due_at,
+            ),
+            "held": None,
+        },
+    )
+    tx.execute(statement, rows)
+
+
+def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit: int) -> list[Mark]:
+    """Due marks of the given kinds, most urgent first. Claiming changes nothing: the portal's lease is the lock."""
+    found = tx.execute(
+        sa.select(table.c.portal_id, table.c.kind, table.c.key, table.c.seq, table.c.attempts, table.c.sent_at)
+        .where(
+            table.c.portal_id == portal_id,
+            table.c.kind.in_(kinds),
+            table.c.held.is_(None),
+            table.c.due_at <= now,
+        )
+        .order_by(table.c.priority, table.c.due_at, table.c.key)
+        .limit(limit)
+    )
+    return [Mark(*row) for row in found]
+
+
+def done(tx: Tx, marks: Iterable[Mark]) -> None:
+    """Forget marks whose object was not marked again since they were claimed; others stay, as new work."""
+    for one in marks:
+        gone = tx.execute(sa.delete(table).where(_is(one), table.c.seq == one.seq))
+        if not gone.rowcount:
+            tx.execute(
+                sa.update(table).where(_is(one)).values(attempts=0, sent_at=None, sent_fence=None, error=None)
+            )
+
+
+def retry(tx: Tx, one: Mark, *, at: datetime, error: str, counts: bool = True) -> None:
+    """Try again later; ``counts`` is false when nothing was attempted (throttled)."""
+    attempts = one.attempts + 1 if counts else one.attempts
+    tx.execute(sa.update(table).where(_is(one)).values(due_at=at, attempts=attempts, error=error))
+
+
+def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
+    """Stop trying until a person releases it or the object is marked again. ``reason``: permanent, setup, internal."""
+    tx.execute(sa.update(table).where(_is(one)).values(held=reason, error=error, sent_at=None, sent_fence=None))
+
+
+def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int) -> None:
+    """Note, before anything leaves, that creates for these marks may be on their way."""
+    for one in marks:
+        tx.execute(sa.update(table).where(_is(one)).values(sent_at=now, sent_fence=fence))
+
+
+def answered(tx: Tx, one: Mark) -> None:
+    """The create behind this mark got an answer, whatever it was."""
+    tx.execute(sa.update(table).where(_is(one)).values(sent_at=None, sent_fence=None))
+
+
+def unmark(tx: Tx, portal_id: int, kind: str, key: str | int) -> None:
+    """Take a mark back (a closing that was called off)."""
+    tx.execute(
+        sa.delete(table).where(
+            table.c.portal_id == portal_id, table.c.kind == kind, table.c.key == str(key)
+        )
+    )
+
+
+def due_portals(tx: Tx, *, now: datetime) -> list[int]:
+    """Portals with something due, the longest waiting first, so that no portal starves behind a busy one."""
+    found = tx.execute(
+        sa.select(table.c.portal_id)
+        .where(table.c.held.is_(None), table.c.due_at <= now)
+        .group_by(table.c.portal_id)
+        .order_by(sa.func.min(table.c.due_at))
+    )
+    return [row.portal_id for row in found]
+
+
+def waiting(tx: Tx, portal_id: int) -> int:
+    """How many marks of a portal are not held (due now or later)."""
+    return tx.scalar(
+        sa.select(sa.func.count()).select_from(table).where(table.c.portal_id == portal_id, table.c.held.is_(None))
+    ) or 0
+
+
+def _is(one: Mark) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.portal_id == one.portal_id, table.c.kind == one.kind, table.c.key == one.key)

@@ -1,0 +1,93 @@
+"""Tables of the protocol: portals with their tokens, marks, leases, the request bucket."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from b24.store.engine import UtcTime
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def portal_ref(*, primary_key: bool = False) -> sa.Column[int]:
+    """The tenant column every other table carries."""
+    return sa.Column("portal_id", sa.ForeignKey("portal.id"), nullable=False, primary_key=primary_key)
+
+
+portal = sa.Table(
+    "portal",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # Key of the tenant; a domain can be renamed, member_id cannot.
+    sa.Column("member_id", sa.String(64), nullable=False, unique=True),
+    sa.Column("client_endpoint", sa.String(255), nullable=False),
+    # Encrypted with b24.secrets; never logged.
+    sa.Column("access_token", sa.Text, nullable=False),
+    sa.Column("refresh_token", sa.Text, nullable=False),
+    sa.Column("application_token", sa.Text),
+    sa.Column("token_expires_at", UtcTime, nullable=False),
+    # The administrator whose rights background calls have.
+    sa.Column("user_id", sa.Integer, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False, server_default=""),
+    sa.Column("language", sa.String(8), nullable=False, server_default="ru"),
+    # active | paused (access lost: say why in state_reason) | uninstalled
+    sa.Column("state", sa.String(16), nullable=False, server_default="active"),
+    sa.Column("state_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("installed_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+)
+
+mark = sa.Table(
+    "mark",
+    metadata,
+    # One row per object that needs work; seq rises with every mark(), so that work done meanwhile is not lost.
+    portal_ref(primary_key=True),
+    sa.Column("kind", sa.String(24), primary_key=True),
+    sa.Column("key", sa.String(96), primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("marked_at", UtcTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # Set while a create may be on its way: not repeated before it was looked up (design 3.1).
+    sa.Column("sent_at", UtcTime),
+    sa.Column("sent_fence", sa.Integer),
+    # permanent | setup | internal: waits for a person; NULL: runs by itself.
+    sa.Column("held", sa.String(16)),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_mark_due", "portal_id", "held", "due_at"),
+)
+
+lease = sa.Table(
+    "lease",
+    metadata,
+    portal_ref(primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    # Rises with every change of owner: a stopped worker that wakes up sees that its number is old.
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("until", UtcTime, nullable=False),
+)
+
+bucket = sa.Table(
+    "bucket",
+    metadata,
+    # GCRA: theoretical arrival time of the next request, seconds since the epoch, per portal (and our one address).
+    portal_ref(primary_key=True),
+    sa.Column("tat", sa.Float, nullable=False),
+)
+
+method_budget = sa.Table(
+    "method_budget",
+    metadata,
+    # A method blocked by OPERATION_TIME_LIMIT rests until the portal's own reset time.
+    portal_ref(primary_key=True),
+    sa.Column("method", sa.String(64), primary_key=True),
+    sa.Column("blocked_until", UtcTime, nullable=False),
+)

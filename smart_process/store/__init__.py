@@ -1,0 +1,1 @@
+"""Tables of the domain and the questions asked of them."""
