@@ -1,0 +1,37 @@
+# make demo: the whole app with a local portal, ends with Ctrl-C. make test: the whole suite.
+# Both set the checkout up first; everything goes into .venv and placements/, nothing outside this folder.
+# ARGS are handed on: make demo ARGS="--port 9000", make test ARGS="tests/handlers -x".
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test lint lock
+PYTHON_HERE := .venv/bin/python
+WORKERS ?= auto
+
+help:
+	@echo 'make demo   the app with a local portal and a partner conference in it; Ctrl-C ends it'
+	@echo 'make test   the whole test suite'
+	@echo 'make setup  only what both need first: .venv, front-end files, translations'
+	@echo 'make lint   ruff and mypy'
+	@echo 'make lock   write the lock files anew from pyproject.toml (UPGRADE=1 takes newer releases)'
+
+setup:
+	@.ci/setup
+
+setup-dev:
+	@.ci/setup dev
+
+# A plain command, without a shell around it: Ctrl-C then reaches the app alone and make adds no error of its own.
+demo: setup
+	@$(PYTHON_HERE) app.py demo $(ARGS)
+
+# A file's tests stay together (they share a portal or a browser), the slow files start first: tests/conftest.py.
+test: setup-dev
+	@$(PYTHON_HERE) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+lint: setup-dev
+	@$(PYTHON_HERE) -m ruff check .
+	@$(PYTHON_HERE) -m ruff format --check .
+	@$(PYTHON_HERE) -m mypy .
+
+lock: setup-dev
+	@.ci/lock
