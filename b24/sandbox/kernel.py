@@ -22,14 +22,17 @@ from typing import Any, Protocol
 class RestError(Exception):
     """A documented REST error: ``{"error": code, "error_description": description}`` with ``status``.
 
-    ``code`` may be ``""`` or an int where the documentation shows that.
+    ``code`` may be ``""`` or an int where the documentation shows that; ``extra`` are further keys of the body.
     """
 
-    def __init__(self, code: str | int, description: str = "", status: int = 400) -> None:
+    def __init__(
+        self, code: str | int, description: str = "", status: int = 400, extra: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
         self.status = status
+        self.extra = extra or {}
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Portal(Protocol):
 
     origin: str
     member_id: str
+    plan: str
+    connector: str
 
     @property
     def db(self) -> sqlite3.Connection:
