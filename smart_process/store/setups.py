@@ -1,0 +1,74 @@
+"""What provisioning found or made in a portal, and what its administrators chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from b24.store.engine import Tx, insert
+from smart_process.schema import Binding
+from smart_process.settings import Settings
+from smart_process.store import tables as t
+
+
+@dataclass(frozen=True)
+class Setup:
+    """``binding`` is ``None`` until provisioning finished; ``progress`` is its notebook until then."""
+
+    binding: Binding | None = None
+    settings: Settings = field(default_factory=Settings)
+    progress: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bound(self) -> Binding:
+        """The binding of a portal that is known to be set up.
+
+        Raises:
+            LookupError: it is not.
+        """
+        if self.binding is None:
+            raise LookupError("the portal is not set up yet")
+        return self.binding
+
+
+def read(tx: Tx, portal_id: int) -> Setup:
+    """The setup of a portal; an empty one for a portal never provisioned."""
+    row = tx.execute(sa.select(t.setup).where(t.setup.c.portal_id == portal_id)).first()
+    if row is None:
+        return Setup()
+    kept = dict(row.binding)
+    bound = kept.get("bound")
+    return Setup(
+        Binding.from_json(bound) if bound else None,
+        Settings.from_json(row.settings),
+        dict(kept.get("progress") or {}),
+    )
+
+
+def write_binding(tx: Tx, portal_id: int, binding: Binding) -> None:
+    """Keep a finished binding; the notebook of provisioning stays."""
+    _write(tx, portal_id, binding={"bound": binding.to_json(), "progress": read(tx, portal_id).progress})
+
+
+def write_progress(tx: Tx, portal_id: int, progress: Mapping[str, Any]) -> None:
+    """Keep provisioning's notebook: what it is about to make and what it has found so far."""
+    known = read(tx, portal_id).binding
+    _write(
+        tx,
+        portal_id,
+        binding={"bound": known.to_json() if known else None, "progress": dict(progress)},
+    )
+
+
+def write_settings(tx: Tx, portal_id: int, settings: Settings) -> None:
+    """Keep what administrators chose."""
+    _write(tx, portal_id, settings=settings.to_json())
+
+
+def _write(tx: Tx, portal_id: int, **columns: Any) -> None:
+    empty = {"binding": {}, "settings": Settings().to_json()}
+    statement = insert(tx, t.setup).values(portal_id=portal_id, **(empty | columns))
+    tx.execute(statement.on_conflict_do_update(index_elements=[t.setup.c.portal_id], set_=columns))
