@@ -1,7 +1,7 @@
 """Headless Chromium for tests: pages that may not complain, a phone, and a camera that sees QR codes.
 
-The system's own Chromium is driven (nothing is downloaded). Playwright runs an event loop in the test's thread, so
-browsers live for one module and not for the session: the next module may run its own loop again.
+The system's own Chromium is driven (nothing is downloaded). Playwright runs an event loop in the test's
+thread, so browsers live for one module and not for the session: the next may run a loop of its own again.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Console:
 
 
 def find_chromium() -> str | None:
-    """Path of a Chromium or Chrome: ``$CHROMIUM``, the ``PATH``, the Mac's usual place; None if there is none."""
+    """Path of a Chromium or Chrome: ``$CHROMIUM``, the ``PATH``, the Mac's usual place; else None."""
     named = os.environ.get("CHROMIUM")
     found = named or next((path for name in NAMES if (path := shutil.which(name))), None)
     return found or (str(MAC) if MAC.exists() else None)
@@ -101,7 +101,10 @@ def find_chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Launch]:
-    """``chromium(*extra_flags)`` starts a headless browser that ends with the module; skips, in CI fails, without one."""
+    """``chromium(*extra_flags)`` starts a headless browser that ends with the module.
+
+    Without one on the machine the test is skipped with the reason; in CI it fails.
+    """
     executable = find_chromium()
     if executable is None:
         reason = "no Chromium found (Debian: apt-get install chromium; or set CHROMIUM to its path)"
@@ -156,9 +159,9 @@ def phone_page(browser: Browser, console: Console) -> Iterator[Page]:
 
 @pytest.fixture
 def camera_page(chromium: Launch, console: Console, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """``camera_page(*texts)`` opens a phone page whose camera shows the texts' QR codes in turn, over and over.
+    """``camera_page(*texts)`` opens a phone page whose camera shows the texts' QR codes in turn, repeated.
 
-    Each call starts a browser of its own: the video is a start option. ``seconds_each`` is how long one code shows.
+    Each call starts a browser of its own, as the video is a start option; one code shows ``seconds_each``.
     """
     with ExitStack() as opened:
 

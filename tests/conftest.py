@@ -1,4 +1,4 @@
-"""What every test gets: no network but loopback, a calm Hypothesis, PostgreSQL and a browser where there is one."""
+"""What every test gets: only loopback, a calm Hypothesis, PostgreSQL and a browser where there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 # Under xdist these start first: they are the longest, and the last file to start decides when the suite ends.
 SLOW_FIRST = ("e2e", "chaos", "b24/sandbox/test_ui", "b24/sandbox/test_frame")
 
-# No deadline: a shared two-core machine pauses. In CI the same examples every time, so that a red run is repeatable.
+# No deadline: a shared machine pauses. In CI the same examples every time, so that a red run is repeatable.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if IN_CI else "here")
@@ -50,7 +50,7 @@ def _is_here(host: object) -> bool:
 def no_network() -> Iterator[None]:
     """Refuse every connection and look-up that leaves this machine.
 
-    ``pytest.fail`` is no ``Exception``: code that treats an unreachable host as "try later" cannot swallow it.
+    ``pytest.fail`` is no ``Exception``: code that takes an unreachable host for "try later" cannot hide it.
     """
     real_connect, real_connect_ex, real_getaddrinfo = (
         socket.socket.connect,
@@ -88,7 +88,10 @@ def no_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
-    """Address of a PostgreSQL that may create databases: ``TEST_PG_URL``, else the local one; skips, in CI fails."""
+    """Address of a PostgreSQL where databases may be made: ``TEST_PG_URL``, else the local one.
+
+    Where none answers the test is skipped with the reason; in CI it fails.
+    """
     import psycopg
 
     url = os.environ.get("TEST_PG_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -104,7 +107,7 @@ def postgres_server() -> str:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty PostgreSQL database for one test, as ``postgresql://…``; dropped afterwards with what still uses it."""
+    """An empty PostgreSQL database for one test, ``postgresql://…``; dropped whoever still uses it."""
     import psycopg
     from psycopg.sql import SQL, Identifier
 

@@ -1,4 +1,4 @@
-"""The tools of the browser tests themselves: the fake camera is readable, complaints of a page are not lost."""
+"""The tools of the browser tests: the fake camera is readable, complaints of a page are not lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.chromium import Console
 pytestmark = pytest.mark.e2e
 VENDOR = Path(__file__).parents[2] / "placements" / "static" / "vendor"
 
-SCANNER = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><video muted playsinline></video>
+SCANNER = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<video muted playsinline></video>
 <script src="zxing_reader.js"></script><script>
 ZXingWASM.prepareZXingModule({overrides: {locateFile: (path) => path}});
 const video = document.querySelector("video"), canvas = document.createElement("canvas");
