@@ -45,6 +45,23 @@ def mark(
 
     A new mark also releases a held row: something changed, so another try is meaningful.
     """
+    mark_objects(tx, portal_id, [(kind, str(key)) for key in keys], now=now, priority=priority, due_at=due_at)
+
+
+def mark_objects(
+    tx: Tx,
+    portal_id: int,
+    objects: Iterable[tuple[str, str]],
+    *,
+    now: datetime,
+    priority: int = NORMAL,
+    due_at: datetime | None = None,
+) -> None:
+    """Like :func:`mark` for objects of several kinds, ``(kind, key)`` each, in one statement.
+
+    Rows are written in the order of their keys: two transactions marking the same objects wait for each other
+    and never deadlock.
+    """
     rows = [
         {
             "portal_id": portal_id,
@@ -55,13 +72,16 @@ def mark(
             "due_at": due_at or now,
             "marked_at": now,
         }
-        for key in dict.fromkeys(str(k) for k in keys)
+        for kind, key in sorted(set(objects))
     ]
-    if not rows:
-        return
+    if rows:
+        tx.execute(_upsert(tx), rows)
+
+
+def _upsert(tx: Tx) -> sa.Insert:
     statement = insert(tx, table)
     new = statement.excluded
-    statement = statement.on_conflict_do_update(
+    result: sa.Insert = statement.on_conflict_do_update(
         index_elements=[table.c.portal_id, table.c.kind, table.c.key],
         set_={
             "seq": table.c.seq + 1,
@@ -74,13 +94,18 @@ def mark(
             "held": None,
         },
     )
-    tx.execute(statement, rows)
+    return result
 
 
 def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit: int) -> list[Mark]:
-    """Due marks of the given kinds, most urgent first. Claiming changes nothing: the portal's lease is the lock."""
+    """Due marks of the given kinds, most urgent first.
+
+    Claiming changes nothing: the portal's lease is the lock.
+    """
     found = tx.execute(
-        sa.select(table.c.portal_id, table.c.kind, table.c.key, table.c.seq, table.c.attempts, table.c.sent_at)
+        sa.select(
+            table.c.portal_id, table.c.kind, table.c.key, table.c.seq, table.c.attempts, table.c.sent_at
+        )
         .where(
             table.c.portal_id == portal_id,
             table.c.kind.in_(kinds),
@@ -110,8 +135,13 @@ def retry(tx: Tx, one: Mark, *, at: datetime, error: str, counts: bool = True) -
 
 
 def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
-    """Stop trying until a person releases it or the object is marked again. ``reason``: permanent, setup, internal."""
-    tx.execute(sa.update(table).where(_is(one)).values(held=reason, error=error, sent_at=None, sent_fence=None))
+    """Stop trying until a person releases it or the object is marked again.
+
+    ``reason``: permanent, setup, internal.
+    """
+    tx.execute(
+        sa.update(table).where(_is(one)).values(held=reason, error=error, sent_at=None, sent_fence=None)
+    )
 
 
 def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int) -> None:
@@ -128,9 +158,7 @@ def answered(tx: Tx, one: Mark) -> None:
 def unmark(tx: Tx, portal_id: int, kind: str, key: str | int) -> None:
     """Take a mark back (a closing that was called off)."""
     tx.execute(
-        sa.delete(table).where(
-            table.c.portal_id == portal_id, table.c.kind == kind, table.c.key == str(key)
-        )
+        sa.delete(table).where(table.c.portal_id == portal_id, table.c.kind == kind, table.c.key == str(key))
     )
 
 
@@ -147,9 +175,14 @@ def due_portals(tx: Tx, *, now: datetime) -> list[int]:
 
 def waiting(tx: Tx, portal_id: int) -> int:
     """How many marks of a portal are not held (due now or later)."""
-    return tx.scalar(
-        sa.select(sa.func.count()).select_from(table).where(table.c.portal_id == portal_id, table.c.held.is_(None))
-    ) or 0
+    return (
+        tx.scalar(
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.portal_id == portal_id, table.c.held.is_(None))
+        )
+        or 0
+    )
 
 
 def _is(one: Mark) -> sa.ColumnElement[bool]:

@@ -1,10 +1,11 @@
-"""The journal: facts are appended, the projection and the mark for the portal follow in the same transaction."""
+"""The journal: facts are appended; projection and marks for the portal follow in the same transaction."""
 
 from __future__ import annotations
 
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,21 @@ _DECIDING = frozenset(
     }
 )
 
+_OWNERS = (
+    sa.select(
+        t.participation.c.id,
+        t.participation.c.portal_id,
+        t.participation.c.event_id,
+        t.participation.c.person_id,
+        t.person.c.company_id,
+    )
+    .join(t.person, t.person.c.id == t.participation.c.person_id)
+    .where(t.participation.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(t.participation.c.id)
+    .with_for_update(of=t.participation)
+)
+_PROJECT = sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id"))
+
 
 def new_token() -> str:
     """128 random bits as 22 URL-safe characters (tickets, invitations, enrolment codes)."""
@@ -44,6 +60,22 @@ def new_token() -> str:
 def new_uid() -> str:
     """A random key under which the portal's object is found again: 32 hex digits."""
     return secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose facts they are: a participation with what marks need to know of it."""
+
+    participation_id: int
+    portal_id: int
+    event_id: int
+    person_id: int
+    company_id: int | None
+
+    @property
+    def subject(self) -> str:
+        """The subject rules look at, as the mark ``decide`` names it."""
+        return f"{self.event_id}:{subject_of(self.company_id, self.person_id)}"
 
 
 def record(
@@ -57,17 +89,48 @@ def record(
     """Append facts to participations, project them anew and mark them for the portal.
 
     Args:
-        facts: per participation id, in the order they are learned. A fact whose key the participation already has
-            is the same fact: it changes nothing and marks nothing.
-        shadowed: the portal has these values already (they were read from it): no push mark; the caller compares.
+        facts: per participation id, in the order they are learned. A fact whose key the participation already
+            has is the same fact: it changes nothing and marks nothing.
+        shadowed: the portal has these values already (they were read from it): no push mark; the caller
+            compares.
     Returns:
         The new state of every participation that got a new fact.
     """
-    new = _unknown(tx, facts)
+    if not facts:
+        return {}
+    owned = owners(tx, facts)
+    known = history(tx, facts)
+    return append(tx, owned, known, facts, now=now, priority=priority, shadowed=shadowed)
+
+
+def owners(tx: Tx, participation_ids: Iterable[int]) -> dict[int, Owner]:
+    """Read participations and lock them until the transaction ends, in the order of their ids.
+
+    Without the lock two transactions would each project the same participation without the other's fact.
+    """
+    rows = tx.execute(_OWNERS, {"ids": list(participation_ids)})
+    return {row.id: Owner(*row) for row in rows}
+
+
+def append(
+    tx: Tx,
+    owned: Mapping[int, Owner],
+    known: Mapping[int, Sequence[NewFact]],
+    facts: Mapping[int, Sequence[NewFact]],
+    *,
+    now: datetime,
+    priority: int = marks.NORMAL,
+    shadowed: bool = False,
+) -> dict[int, State]:
+    """Like :func:`record`, for a caller who has locked the participations and read their facts since then."""
+    new = _unknown(known, facts)
     if not new:
         return {}
-    tx.execute(sa.insert(t.fact), list(_fact_rows(tx, new, now)))
-    return refresh(tx, new, now=now, priority=priority, shadowed=shadowed)
+    states = {pid: project([*known[pid], *some]) for pid, some in new.items()}
+    tx.execute(sa.insert(t.fact), [_row(owned[pid], one, now) for pid, some in new.items() for one in some])
+    _store(tx, states, now)
+    _mark(tx, owned, new, now=now, priority=priority, push=not shadowed)
+    return states
 
 
 def refresh(
@@ -79,12 +142,10 @@ def refresh(
     shadowed: bool = False,
 ) -> dict[int, State]:
     """Project participations from all their facts and mark what follows; ``changed`` names the new facts."""
+    owned = owners(tx, changed)
     states = {pid: project(known) for pid, known in history(tx, changed).items()}
-    tx.execute(
-        sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id")),
-        [{"b_id": pid, **_columns(state, now)} for pid, state in states.items()],
-    )
-    _mark(tx, changed, now=now, priority=priority, push=not shadowed)
+    _store(tx, states, now)
+    _mark(tx, owned, changed, now=now, priority=priority, push=not shadowed)
     return states
 
 
@@ -106,50 +167,34 @@ def subject_of(company_id: int | None, person_id: int) -> str:
     return f"company:{company_id}" if company_id else f"person:{person_id}"
 
 
-def _unknown(tx: Tx, facts: Mapping[int, Sequence[NewFact]]) -> dict[int, list[NewFact]]:
-    keys = {one.key for some in facts.values() for one in some}
-    known = {
-        (row.participation_id, row.key)
-        for row in tx.execute(
-            sa.select(t.fact.c.participation_id, t.fact.c.key).where(
-                t.fact.c.participation_id.in_(list(facts)), t.fact.c.key.in_(list(keys))
-            )
-        )
-    }
-    new: dict[int, list[NewFact]] = defaultdict(list)
+def _unknown(
+    known: Mapping[int, Sequence[NewFact]], facts: Mapping[int, Sequence[NewFact]]
+) -> dict[int, list[NewFact]]:
+    new: dict[int, list[NewFact]] = {}
     for pid, some in facts.items():
-        for one in some:
-            if (pid, one.key) not in known:
-                known.add((pid, one.key))
-                new[pid].append(one)
-    return dict(new)
+        keys = {one.key for one in known[pid]}
+        fresh = {one.key: one for one in reversed(some) if one.key not in keys}
+        if fresh:
+            new[pid] = list(reversed(fresh.values()))
+    return new
 
 
-def _fact_rows(
-    tx: Tx, new: Mapping[int, Sequence[NewFact]], now: datetime
-) -> Iterable[dict[str, Any]]:
-    owners = dict(
-        tx.execute(
-            sa.select(t.participation.c.id, t.participation.c.portal_id).where(
-                t.participation.c.id.in_(list(new))
-            )
-        )
-        .tuples()
-        .all()
-    )
-    for pid, some in new.items():
-        for one in some:
-            yield {
-                "portal_id": owners[pid],
-                "participation_id": pid,
-                "kind": one.kind.value,
-                "at": one.at,
-                "known_at": now,
-                "actor": one.actor,
-                "gate": one.gate,
-                "key": one.key,
-                "data": dict(one.data),
-            }
+def _row(owner: Owner, one: NewFact, now: datetime) -> dict[str, Any]:
+    return {
+        "portal_id": owner.portal_id,
+        "participation_id": owner.participation_id,
+        "kind": one.kind.value,
+        "at": one.at,
+        "known_at": now,
+        "actor": one.actor,
+        "gate": one.gate,
+        "key": one.key,
+        "data": dict(one.data),
+    }
+
+
+def _store(tx: Tx, states: Mapping[int, State], now: datetime) -> None:
+    tx.execute(_PROJECT, [{"b_id": pid, **_columns(state, now)} for pid, state in states.items()])
 
 
 def _columns(state: State, now: datetime) -> dict[str, Any]:
@@ -161,7 +206,7 @@ def _columns(state: State, now: datetime) -> dict[str, Any]:
         "gate": state.gate,
         "device": state.device,
         "source": state.source,
-        "flags": {flag: True for flag in sorted(state.flags)},
+        "flags": dict.fromkeys(sorted(state.flags), True),
         "product_lines": list(state.product_lines),
         "note": state.note,
         "consent_version": state.consent_version,
@@ -172,34 +217,23 @@ def _columns(state: State, now: datetime) -> dict[str, Any]:
 
 
 def _mark(
-    tx: Tx, changed: Mapping[int, Sequence[NewFact]], *, now: datetime, priority: int, push: bool
+    tx: Tx,
+    owned: Mapping[int, Owner],
+    changed: Mapping[int, Sequence[NewFact]],
+    *,
+    now: datetime,
+    priority: int,
+    push: bool,
 ) -> None:
-    rows = tx.execute(
-        sa.select(
-            t.participation.c.id,
-            t.participation.c.portal_id,
-            t.participation.c.event_id,
-            t.participation.c.person_id,
-            t.person.c.company_id,
-        )
-        .join(t.person, t.person.c.id == t.participation.c.person_id)
-        .where(t.participation.c.id.in_(list(changed)))
-    ).all()
-    by_portal: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
-        by_portal[row.portal_id].append(row)
-    for portal_id, some in by_portal.items():
+    by_portal: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for pid, some in changed.items():
+        owner = owned[pid]
         if push:
-            marks.mark(tx, portal_id, PUSH, [row.id for row in some], now=now, priority=priority)
-        deciding = [row for row in some if any(one.kind in _DECIDING for one in changed[row.id])]
-        marks.mark(
-            tx,
-            portal_id,
-            DECIDE,
-            [f"{row.event_id}:{subject_of(row.company_id, row.person_id)}" for row in deciding],
-            now=now,
-            priority=priority,
-        )
+            by_portal[owner.portal_id].append((PUSH, str(pid)))
+        if any(one.kind in _DECIDING for one in some):
+            by_portal[owner.portal_id].append((DECIDE, owner.subject))
+    for portal_id, objects in by_portal.items():
+        marks.mark_objects(tx, portal_id, objects, now=now, priority=priority)
 
 
 def add_participation(
