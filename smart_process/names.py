@@ -1,0 +1,156 @@
+"""Do two names contradict each other? Pure.
+
+Order, case, ё/е, Kazakh letters, transliteration, initials and a missing patronymic are no contradiction.
+A wrong "same" glues two people together, a wrong "contradiction" only asks a person: in doubt it contradicts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_CYRILLIC = str.maketrans(
+    "абвгдезийклмнопрстуфыэәғқңөұүіїєґў",
+    "abvgdeziyklmnoprstufyeagknouuiiegu",
+) | str.maketrans(
+    {"ё": "e", "ж": "zh", "х": "kh", "һ": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"}
+    | {"ъ": "", "ь": "", "ю": "yu", "я": "ya"}
+)
+# One letter of the other alphabet inside a word is a slip of the keyboard layout, not another name.
+_LOOKS_CYRILLIC = str.maketrans("aceopxykmthbi", "асеорхукмтнві")
+_LOOKS_LATIN = str.maketrans("асеорхукмтнві", "aceopxykmthbi")
+# Letters of Turkic Latin alphabets that a decomposition would turn into the wrong sound.
+_TURKIC = str.maketrans({"ş": "sh", "ç": "ch", "ı": "i", "ŋ": "n", "ø": "o", "ł": "l", "ß": "ss", "ð": "d"})
+_TITLE = re.compile("mrs?|ms|miss|dr|prof|sir|г-?н|г-?жа|господин|госпожа|тов|товарищ|мырза|ханым")
+_PATRONYMIC_TAIL = re.compile("оглы|[уұ]лы|[кқг]ызы|o[gğ]lu|ogly|uly|[qk]yzy|kizi|ulu")
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ`´][^\W\d_]+)*\.?")
+
+# Sounds, applied in this order to Latin text. Both sides pass the same rules, so only consistency matters.
+_SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), to)
+    for pattern, to in (
+        ("shch|sch", "sh"),
+        ("tch|cz", "ch"),
+        ("kh", "h"),
+        ("gh", "g"),
+        ("ph", "f"),
+        ("th", "t"),
+        ("tz", "ts"),
+        ("ck|q", "k"),
+        ("x", "ks"),
+        ("w", "v"),
+        ("c(?=[eiy])", "ts"),
+        ("c(?!h)", "k"),
+        ("dzh", "zh"),
+        # Ye, Yo, Ie, Io at the beginning is Cyrillic Е, Ё; Ya and Yu keep their i: Яна is not Анна.
+        ("^[iy]+[eo]", "e"),
+        ("^[iy]+(?=[au])", "I"),
+        ("(?<=zh|sh|ch)o", "e"),
+        ("(?<=[^aeiouyI])[iy]+o", "e"),
+        ("[iy]+(?=[aeou])", ""),
+        ("[iy]+", "i"),
+        (r"(?<=[dt])er$", "r"),
+        (r"(.)\1+", r"\1"),
+    )
+)
+
+
+def contradict(one: str, other: str) -> bool:
+    """True when the names cannot belong to one person.
+
+    Args:
+        one, other: full names as written anywhere: «Иванов Иван Петрович», "Ivan Ivanov", «И. Иванов», "".
+            A name without a single word says nothing, so it contradicts nothing.
+    """
+    a, b = words(one), words(other)
+    if not a or not b:
+        return False
+    short, long = (a, b) if len(a) <= len(b) else (b, a)
+    return not any(_fits(short, written, False) for written in _spellings(long))
+
+
+def equal(one: str, other: str) -> bool:
+    """True when the names have the same words, however ordered or spelled; initials are not enough."""
+    a, b = words(one), words(other)
+    full = [len(word) > 1 for word in (*a, *b)]
+    return bool(a) and len(a) == len(b) and all(full) and not contradict(one, other)
+
+
+@lru_cache(maxsize=4096)
+def words(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case, without titles, digits and hyphens; initials lose their dot."""
+    found: list[str] = []
+    for match in _WORD.finditer(_unmix(unicodedata.normalize("NFC", name).strip().lower())):
+        word = match.group().rstrip(".")
+        if found and _PATRONYMIC_TAIL.fullmatch(word):
+            found[-1] += word
+        elif not _TITLE.fullmatch(word):
+            found.append(re.sub(r"[-'’ʼ`´]", "", word))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def sounds(word: str) -> frozenset[str]:
+    """How a word may sound: keys that are equal for all usual spellings. ``j`` is read both as й and as ж."""
+    latin = _latin(word)
+    readings = {latin.replace("j", "i"), latin.replace("j", "zh")} if "j" in latin else {latin}
+    return frozenset(_key(reading) for reading in readings)
+
+
+def _key(latin: str) -> str:
+    for pattern, to in _SOUNDS:
+        latin = pattern.sub(to, latin)
+    return latin
+
+
+def _latin(word: str) -> str:
+    spelled = word.translate(_CYRILLIC)
+    plain = unicodedata.normalize("NFKD", spelled.translate(_TURKIC))
+    return "".join(letter for letter in plain if "a" <= letter <= "z")
+
+
+def _unmix(text: str) -> str:
+    return re.sub(r"\S+", lambda match: _one_alphabet(match.group()), text)
+
+
+def _one_alphabet(word: str) -> str:
+    cyrillic = sum("Ѐ" <= letter <= "ԯ" for letter in word)
+    latin = sum("a" <= letter <= "z" for letter in word)
+    if not cyrillic or not latin:
+        return word
+    return word.translate(_LOOKS_CYRILLIC if cyrillic >= latin else _LOOKS_LATIN)
+
+
+def _spellings(long: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The words as they are, and with two neighbours written as one: «Анна Мария» is «Анна-Мария»."""
+    joined = [
+        (*long[:at], long[at] + long[at + 1], *long[at + 2 :])
+        for at in range(len(long) - 1)
+        if len(long[at]) > 1 and len(long[at + 1]) > 1
+    ]
+    return [long, *joined]
+
+
+def _fits(short: tuple[str, ...], long: tuple[str, ...], proven: bool) -> bool:
+    """Every word of the short name has its own word in the long one, one pair in full."""
+    if not short:
+        return proven
+    first, rest = short[0], short[1:]
+    for at, word in enumerate(long):
+        if _agree(first, word):
+            sure = proven or (len(first) > 1 and len(word) > 1)
+            if _fits(rest, long[:at] + long[at + 1 :], sure):
+                return True
+    return False
+
+
+def _agree(one: str, other: str) -> bool:
+    if len(one) > 1 and len(other) > 1 and not (_abbreviated(one) or _abbreviated(other)):
+        return bool(sounds(one) & sounds(other))
+    return any(a and b and (a.startswith(b) or b.startswith(a)) for a in sounds(one) for b in sounds(other))
+
+
+def _abbreviated(word: str) -> bool:
+    # "Zh." and "Sh." are initials of two letters.
+    return word in ("zh", "sh", "ch", "kh", "ya", "yu", "ye", "yo", "ts", "dzh")

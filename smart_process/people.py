@@ -1,0 +1,159 @@
+"""Who is who: phones, addresses, company names in one form, and whether two cards are one person. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from smart_process import names
+
+
+class Sameness(StrEnum):
+    """Whether two descriptions are one human being."""
+
+    SAME = "same"
+    CONTRADICTION = "contradiction"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person as described somewhere.
+
+    ``email`` and ``phone`` are normalised (:func:`email_of`, :func:`phone_of`) or empty; names as written.
+    """
+
+    last_name: str = ""
+    first_name: str = ""
+    email: str = ""
+    phone: str = ""
+    company_name: str = ""
+    position: str = ""
+
+    @property
+    def name(self) -> str:
+        """Last and first name as one text."""
+        return f"{self.last_name} {self.first_name}".strip()
+
+
+@dataclass(frozen=True)
+class Contact(Identity):
+    """A person with a CRM card: ids are the portal's."""
+
+    contact_id: int = 0
+    company_id: int | None = None
+
+
+def same_person(one: Identity, other: Identity) -> Sameness:
+    """Judge two descriptions.
+
+    Returns:
+        ``SAME`` when e-mail or phone agrees and the names do not contradict, ``CONTRADICTION`` when one agrees
+        but the names do contradict (an office's shared address), ``UNKNOWN`` when neither agrees.
+    """
+    email = bool(one.email) and one.email == other.email
+    phone = bool(one.phone) and one.phone == other.phone
+    if not (email or phone):
+        return Sameness.UNKNOWN
+    return Sameness.CONTRADICTION if names.contradict(one.name, other.name) else Sameness.SAME
+
+
+def agreement(one: Identity, other: Identity) -> tuple[bool, bool, bool]:
+    """How strongly two descriptions of one person agree, to choose the best: name, e-mail, phone."""
+    return (
+        names.equal(one.name, other.name),
+        bool(one.email) and one.email == other.email,
+        bool(one.phone) and one.phone == other.phone,
+    )
+
+
+_PHONE_SEPARATORS = re.compile(r"[;,/|]|\bили\b|\bжәне\b|\bor\b|\n", re.IGNORECASE)
+_LETTERS_FOR_DIGITS = str.maketrans({"О": "0", "о": "0", "O": "0", "o": "0", "З": "3", "l": "1", "І": "1"})
+_EXTENSION = re.compile(r"(доб|вн|ішкі|ext|x|#).*$", re.IGNORECASE | re.DOTALL)
+
+
+def phone_of(text: str, region: str = "KZ") -> str:
+    """The first telephone number in a text in E.164, without its extension; "" when there is none.
+
+    Args:
+        text: as typed: «8 701 123-45-67», «тел. +7 (701) 123 45 67 доб. 12», two numbers with a comma.
+        region: whose numbers are meant when no country code is given (ISO 3166).
+    """
+    for part in _PHONE_SEPARATORS.split(unicodedata.normalize("NFKC", text)):
+        number = _one_phone(part, region)
+        if number:
+            return number
+    return ""
+
+
+def _one_phone(text: str, region: str) -> str:
+    dialled = re.sub(r"[^\d+]", "", _EXTENSION.sub("", _digits_for_letters(text)))
+    # "998 90 123 45 67" without a plus: read as international when it is no number of the region.
+    for attempt in (dialled, f"+{dialled.lstrip('+')}"):
+        try:
+            number = phonenumbers.parse(attempt, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if _plausible(number, dialled):
+            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return ""
+
+
+def _plausible(number: phonenumbers.PhoneNumber, dialled: str) -> bool:
+    # «8 701 123 45 6»: the trunk 8 makes up for a forgotten digit, so the length alone proves nothing there.
+    if len(dialled) == 10 and dialled.startswith("8"):
+        return bool(phonenumbers.is_valid_number(number))
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    return bool(possible == phonenumbers.ValidationResult.IS_POSSIBLE)
+
+
+def _digits_for_letters(text: str) -> str:
+    """«8 7O1 …»: a letter between digits is a slip."""
+    return re.sub(r"(?<=\d)[ОоOoЗlІ]+(?=[\d\s-])", lambda m: m.group().translate(_LETTERS_FOR_DIGITS), text)
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'«»]+@[^\s<>()\[\],;:\"'«»]+")
+
+
+def email_of(text: str) -> str:
+    """The first valid e-mail address in a text, lower case; "" when there is none. No network is asked."""
+    for found in _ADDRESS.findall(unicodedata.normalize("NFKC", text)):
+        try:
+            checked = validate_email(
+                found.strip(".").lower(), check_deliverability=False, test_environment=True
+            )
+        except EmailNotValidError:
+            continue
+        return checked.normalized.lower()
+    return ""
+
+
+# ИП is not here: a sole trader's name is a person's name, and not the company of that name.
+_FORM = re.compile(
+    r"(?<!\w)(?:"
+    "(?:товарищество|общество) с ограниченной ответственностью|жауапкершілігі шектеулі серіктестігі|"
+    "(?:(?:публичное|непубличное|закрытое|открытое|некоммерческое) )?акционерное общество|акционерлік қоғамы|"
+    "limited liability (?:partnership|company)|joint stock company|limited|"
+    "тоо|ооо|ао|оао|зао|пао|нао|одо|жшс|ақ|осоо|llp|llc|ltd|jsc|ojsc|cjsc|pjsc|inc|gmbh|corp|plc|ag"
+    r")(?!\w)"
+)
+_SOLE_TRADER = re.compile(r"(?<!\w)(?:индивидуальный предприниматель|жеке кәсіпкер|жк)(?!\w)")
+
+
+def company_key(name: str) -> str:
+    """The form under which a company is recognised: legal form, quotes, case, ё and punctuation left out.
+
+    Returns:
+        "" for a name without letters or digits. A name that is nothing but a legal form is its own key.
+    """
+    text = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
+    text = " ".join(re.sub(r"[^\w+&]", " ", text).replace("_", " ").split())
+    # "L.L.P." and "L. L. P." are "LLP".
+    text = re.sub(r"\b(\w) (?=\w\b)", r"\1", text)
+    plain = " ".join(_FORM.sub(" ", _SOLE_TRADER.sub("ип", text)).split())
+    return (plain or text)[:255]
