@@ -1,0 +1,45 @@
+"""Colleagues: who works here, and a colleague's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, render_template
+
+from b24.sandbox.kernel import Answer
+from b24.sandbox.ui.desk import desk, every
+from b24.sandbox.ui.site import bp
+from b24.sandbox.ui.structure import people, person_name
+
+
+def departments() -> dict[int, dict[str, Any]]:
+    """Departments by id."""
+
+    def page(start: int) -> Answer:
+        here = desk()
+        return here.portal.run("department.get", {"START": start}, user_id=here.keeper_id)
+
+    return {int(row["ID"]): row for row in every(page)}
+
+
+@bp.get("/company/")
+def company() -> str:
+    """All colleagues by department, dismissed ones marked."""
+    units = departments()
+    rows = []
+    for row in people().values():
+        own = [units[one] for one in row["UF_DEPARTMENT"] if one in units]
+        head = any(str(unit.get("UF_HEAD")) == str(row["ID"]) for unit in own)
+        rows.append({"user": row, "departments": ", ".join(str(unit["NAME"]) for unit in own), "head": head})
+    return render_template("company.html", rows=rows)
+
+
+@bp.get("/company/personal/user/<int:user_id>/")
+def profile(user_id: int) -> str:
+    """A colleague's page."""
+    row = people().get(user_id)
+    if row is None:
+        abort(404, "Такого сотрудника нет.")
+    units = departments()
+    own = [str(units[one]["NAME"]) for one in row["UF_DEPARTMENT"] if one in units]
+    return render_template("profile.html", user=row, name=person_name(user_id), departments=", ".join(own))

@@ -1,0 +1,69 @@
+"""The start page, and what every page has around it: left menu, who is signed in, whether in a slider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request
+
+from b24.sandbox import apps
+from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD, desk
+from b24.sandbox.ui.notifications import unread
+from b24.sandbox.ui.site import bp
+from b24.sandbox.ui.structure import Kind, classic_kind, people, person_name, smart_kinds
+from b24.sandbox.ui.widgets import widgets
+
+
+@bp.get("/")
+def start() -> str:
+    """Who is signed in, and ways into the portal."""
+    return render_template("start.html", colleagues=list(people().values()))
+
+
+@bp.app_template_global("menu")
+def menu() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of the left menu: title, then addresses with their names."""
+    crm = [classic_kind(number) for number in (DEAL, CONTACT, COMPANY, LEAD)]
+    me = desk().user_id
+    groups = [("CRM", links(crm)), ("Смарт-процессы", links(smart_kinds()))]
+    groups.append(
+        ("Работа", [(f"/company/personal/user/{me}/tasks/", "Задачи"), ("/company/", "Сотрудники")])
+    )
+    groups.append(("Формы и почта", [("/crm/webform/", "CRM-формы"), ("/sandbox/mail", "Почта портала")]))
+    groups.append(("Приложения", [*application_links(), ("/marketplace/installed/", "Все приложения")]))
+    groups.append(("Разработчикам", [("/sandbox/log", "Журнал REST")]))
+    return [group for group in groups if group[1]]
+
+
+def links(kinds: list[Kind]) -> list[tuple[str, str]]:
+    """Menu lines of object types."""
+    return [(kind.home, kind.title) for kind in kinds]
+
+
+def application_links() -> list[tuple[str, str]]:
+    """Pages and ``LEFT_MENU`` widgets of installed applications; for administrators unfinished ones too."""
+    here = desk()
+    with here.portal.transaction():
+        known = apps.every(here.portal)
+        admin = here.portal.is_admin(here.user_id)
+    own = [
+        (f"/marketplace/app/{app.id}/", app.title if app.installed else f"{app.title} (установка)")
+        for app in known
+        if app.interface and app.handler_url and (app.installed or admin)
+    ]
+    return own + [
+        (f"/marketplace/app/{one.app_id}/?placement={one.id}", one.title) for one in widgets("LEFT_MENU")
+    ]
+
+
+@bp.app_context_processor
+def around() -> dict[str, Any]:
+    """What the page frame of every template needs."""
+    if request.blueprint != bp.name or request.endpoint == "ui.public_form":
+        return {"slider": False}
+    return {
+        "slider": request.args.get("IFRAME") == "Y",
+        "me": {"id": desk().user_id, "name": person_name(desk().user_id)},
+        "unread": unread(),
+        "here": request.full_path.rstrip("?"),
+    }

@@ -1,0 +1,270 @@
+/* Behaviour of the portal's pages: slider, tabs, kanban moves, editing a field, notices. */
+(function () {
+  'use strict';
+
+  var inSlider = document.body.dataset.slider === 'Y';
+  var noticeTimer = 0;
+
+  function notice(text, bad) {
+    var node = document.getElementById('notice');
+    node.textContent = text;
+    node.className = bad ? 'bad' : '';
+    node.hidden = false;
+    clearTimeout(noticeTimer);
+    noticeTimer = setTimeout(function () { node.hidden = true; }, 6000);
+  }
+
+  function post(url, body) {
+    return fetch(url, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body)
+    }).then(function (answer) {
+      return answer.json().then(function (data) {
+        if (!answer.ok) throw new Error(data.message || 'Не получилось');
+        return data;
+      });
+    });
+  }
+
+  // ---- slider ----
+
+  function withFrame(href) {
+    var url = new URL(href, window.location.origin);
+    url.searchParams.set('IFRAME', 'Y');
+    url.searchParams.set('IFRAME_TYPE', 'SIDE_SLIDER');
+    return url.pathname + url.search;
+  }
+
+  function slider(href, onClose, width) {
+    var before = document.activeElement;
+    var shade = document.createElement('div');
+    shade.className = 'shade';
+    shade.innerHTML = '<div class="slide" role="dialog" aria-modal="true" aria-label="Карточка">' +
+      '<button class="close" aria-label="Закрыть">×</button><iframe title="Карточка"></iframe></div>';
+    if (parseInt(width, 10) > 0) shade.firstChild.style.width = 'min(' + parseInt(width, 10) + 'px, calc(100vw - 90px))';
+    shade.querySelector('iframe').src = withFrame(href);
+    shade.closeSlide = function () {
+      shade.remove();
+      if (before && before.focus) before.focus();
+      if (shade.changed && !onClose) window.location.reload();
+      if (onClose) onClose();
+    };
+    shade.addEventListener('click', function (event) { if (event.target === shade) shade.closeSlide(); });
+    shade.querySelector('.close').addEventListener('click', shade.closeSlide);
+    document.body.appendChild(shade);
+    shade.querySelector('.close').focus();
+    return shade;
+  }
+
+  function topSlide() {
+    var all = document.querySelectorAll('.shade');
+    return all[all.length - 1];
+  }
+
+  function tellParent(what) {
+    if (inSlider && window.parent !== window) window.parent.postMessage({ portal: what }, window.location.origin);
+  }
+
+  function closeSlider() {
+    var mine = topSlide();
+    if (mine) mine.closeSlide();
+    else tellParent('close');
+  }
+
+  window.addEventListener('message', function (event) {
+    if (event.origin !== window.location.origin || !event.data || !event.data.portal) return;
+    var mine = topSlide();
+    if (!mine || event.source !== mine.querySelector('iframe').contentWindow) return;
+    if (event.data.portal === 'changed') { mine.changed = true; tellParent('changed'); }
+    if (event.data.portal === 'close') mine.closeSlide();
+  });
+
+  document.addEventListener('keydown', function (event) {
+    if (event.key !== 'Escape') return;
+    if (topSlide()) topSlide().closeSlide();
+    else tellParent('close');
+  });
+
+  document.addEventListener('click', function (event) {
+    var link = event.target.closest && event.target.closest('a[data-slide]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    slider(link.getAttribute('href'));
+  });
+
+  // ---- tabs ----
+
+  function selectTab(tab) {
+    tab.parentNode.querySelectorAll('[role=tab]').forEach(function (one) {
+      var chosen = one === tab;
+      one.setAttribute('aria-selected', String(chosen));
+      one.tabIndex = chosen ? 0 : -1;
+      document.getElementById(one.getAttribute('aria-controls')).hidden = !chosen;
+    });
+    var frame = document.getElementById(tab.getAttribute('aria-controls')).querySelector('[data-frame]');
+    if (frame) window.AppFrame.open(frame);
+    history.replaceState(null, '', '#' + tab.id);
+  }
+
+  function bindTabs(list) {
+    list.addEventListener('click', function (event) {
+      if (event.target.matches('[role=tab]')) selectTab(event.target);
+    });
+    list.addEventListener('keydown', function (event) {
+      var step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      var tabs = Array.from(list.querySelectorAll('[role=tab]'));
+      var next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+      next.focus();
+      selectTab(next);
+    });
+    var wanted = window.location.hash && document.getElementById(window.location.hash.slice(1));
+    if (wanted && list.contains(wanted)) selectTab(wanted);
+  }
+
+  // ---- kanban ----
+
+  var dragged = null;
+
+  function count(column, change) {
+    var node = column.querySelector('[data-count]');
+    node.textContent = String(parseInt(node.textContent, 10) + change);
+  }
+
+  function moveCard(card, target) {
+    var from = card.closest('.column');
+    if (!target || target === from) return;
+    var board = card.closest('.kanban');
+    var place = card.nextSibling;
+    var home = card.parentNode;
+    target.querySelector('.cards').prepend(card);
+    count(from, -1);
+    count(target, 1);
+    post('/sandbox/ui/move', {
+      entityTypeId: board.dataset.type, id: card.dataset.id, stageId: target.dataset.stage
+    }).then(function () {
+      card.dataset.stage = target.dataset.stage;
+    }).catch(function (problem) {
+      home.insertBefore(card, place);
+      count(from, 1);
+      count(target, -1);
+      notice(problem.message, true);
+    });
+  }
+
+  function bindKanban(board) {
+    board.addEventListener('dragstart', function (event) {
+      dragged = event.target.closest('.card');
+      if (!dragged) return;
+      event.dataTransfer.setData('text/plain', dragged.dataset.id);
+      dragged.classList.add('moving');
+    });
+    board.addEventListener('dragend', function () {
+      if (dragged) dragged.classList.remove('moving');
+      dragged = null;
+      board.querySelectorAll('.over').forEach(function (one) { one.classList.remove('over'); });
+    });
+    board.addEventListener('dragover', function (event) {
+      var column = event.target.closest('.column');
+      if (!dragged || !column) return;
+      event.preventDefault();
+      board.querySelectorAll('.over').forEach(function (one) { one.classList.remove('over'); });
+      column.querySelector('.cards').classList.add('over');
+    });
+    board.addEventListener('drop', function (event) {
+      var column = event.target.closest('.column');
+      if (!dragged || !column) return;
+      event.preventDefault();
+      moveCard(dragged, column);
+    });
+    board.addEventListener('keydown', function (event) {
+      var card = event.target.closest('.card');
+      if (!card || !event.altKey || (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft')) return;
+      event.preventDefault();
+      var column = card.closest('.column');
+      moveCard(card, event.key === 'ArrowRight' ? column.nextElementSibling : column.previousElementSibling);
+      card.querySelector('a').focus();
+    });
+    board.addEventListener('click', function (event) {
+      var button = event.target.closest('[data-more]');
+      if (button) loadMore(button);
+    });
+  }
+
+  function loadMore(button) {
+    var query = new URLSearchParams(window.location.search);
+    ['type', 'category', 'stage', 'below'].forEach(function (name) { query.set(name, button.dataset[name]); });
+    button.disabled = true;
+    fetch('/sandbox/ui/column?' + query).then(function (answer) {
+      if (!answer.ok) throw new Error('Не получилось загрузить карточки');
+      return answer.text();
+    }).then(function (html) {
+      button.insertAdjacentHTML('beforebegin', html);
+      button.remove();
+    }).catch(function (problem) {
+      button.disabled = false;
+      notice(problem.message, true);
+    });
+  }
+
+  // ---- card ----
+
+  function bindStages(list) {
+    list.addEventListener('click', function (event) {
+      var button = event.target.closest('button[data-stage]');
+      if (!button || button.hasAttribute('aria-current')) return;
+      post('/sandbox/ui/move', {
+        entityTypeId: list.dataset.type, id: list.dataset.id, stageId: button.dataset.stage
+      }).then(changedAndReload, function (problem) { notice(problem.message, true); });
+    });
+  }
+
+  function changedAndReload() {
+    tellParent('changed');
+    window.location.reload();
+  }
+
+  function edit(field, on) {
+    field.querySelector('.view').hidden = on;
+    field.querySelector('.editor').hidden = !on;
+    var first = field.querySelector(on ? '.editor input:not([type=hidden]), .editor select, .editor textarea' : '[data-edit]');
+    if (first) first.focus();
+  }
+
+  function save(form) {
+    fetch(form.action, { method: 'POST', body: new FormData(form) }).then(function (answer) {
+      return answer.text().then(function (html) {
+        if (!answer.ok) throw new Error(new DOMParser().parseFromString(html, 'text/html').querySelector('main p').textContent);
+        var field = form.closest('.field');
+        var name = field.dataset.field;
+        field.outerHTML = html;
+        tellParent('changed');
+        notice('Сохранено');
+        var fresh = document.querySelector('[data-field="' + name + '"] [data-edit]');
+        if (fresh) fresh.focus();
+      });
+    }).catch(function (problem) { notice(problem.message, true); });
+  }
+
+  document.addEventListener('click', function (event) {
+    var field = event.target.closest && event.target.closest('.field');
+    if (field && event.target.closest('[data-edit]')) edit(field, true);
+    if (field && event.target.closest('[data-cancel]')) edit(field, false);
+  });
+
+  document.addEventListener('submit', function (event) {
+    var question = event.target.dataset.confirm;
+    if (question && !window.confirm(question)) { event.preventDefault(); return; }
+    if (event.target.matches('[data-save]')) { event.preventDefault(); save(event.target); return; }
+    if (event.target.method === 'post') tellParent('changed');
+  });
+
+  window.Portal = {
+    notice: notice, slider: slider, closeSlider: closeSlider,
+    reloadCard: changedAndReload
+  };
+
+  document.querySelectorAll('[role=tablist]').forEach(bindTabs);
+  document.querySelectorAll('.kanban').forEach(bindKanban);
+  document.querySelectorAll('[data-stages]').forEach(bindStages);
+  if (document.querySelector('[data-close-slider]')) { tellParent('changed'); closeSlider(); }
+})();
