@@ -1,0 +1,101 @@
+"""Participations as guests meet them: behind a ticket, an invitation, or a person at an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from b24.store.engine import Tx
+from smart_process.store import tables as t
+from smart_process.store.journal import add_participation
+
+
+@dataclass(frozen=True)
+class Participation:
+    """One person at one event, as projected from its facts."""
+
+    id: int
+    portal_id: int
+    event_id: int
+    person_id: int
+    uid: str
+    item_id: int | None
+    ticket: str
+    invitation: str
+    stage: str
+    registered_at: datetime | None
+    arrived_at: datetime | None
+    cancelled: bool
+    flags: dict[str, bool]
+    product_lines: list[str]
+    removed_at: datetime | None
+    merged_into: int | None
+
+    @property
+    def holds_ticket(self) -> bool:
+        """Registered (or let in without it) and not cancelled: the ticket opens the door."""
+        return (self.registered_at is not None or self.arrived_at is not None) and not self.cancelled
+
+
+def by_ticket(tx: Tx, ticket: str) -> Participation | None:
+    """The participation behind a ticket; of one merged into another, the survivor."""
+    return _survivor(tx, _first(tx, t.participation.c.ticket == ticket))
+
+
+def by_invitation(tx: Tx, event_id: int, invitation: str) -> Participation | None:
+    """The participation behind a personal link to this event."""
+    found = _survivor(tx, _first(tx, t.participation.c.invitation == invitation))
+    return found if found and found.event_id == event_id and found.removed_at is None else None
+
+
+def by_id(tx: Tx, participation_id: int) -> Participation:
+    """The participation with our id.
+
+    Raises:
+        LookupError: there is none.
+    """
+    found = _first(tx, t.participation.c.id == participation_id)
+    if found is None:
+        raise LookupError(f"participation {participation_id}")
+    return found
+
+
+def of_person(tx: Tx, event_id: int, person_id: int) -> Participation | None:
+    """The one live participation of a person at an event."""
+    p = t.participation.c
+    return _first(
+        tx,
+        sa.and_(
+            p.event_id == event_id,
+            p.person_id == person_id,
+            p.merged_into.is_(None),
+            p.removed_at.is_(None),
+        ),
+    )
+
+
+def find_or_add(tx: Tx, *, portal_id: int, event_id: int, person_id: int) -> Participation:
+    """The participation of a person at an event, made when there is none; safe against somebody faster."""
+    found = of_person(tx, event_id, person_id)
+    if found is None:
+        add_participation(tx, portal_id=portal_id, event_id=event_id, person_id=person_id)
+        found = of_person(tx, event_id, person_id)
+    assert found is not None  # noqa: S101  # just made, or made by whoever was faster
+    return found
+
+
+def _survivor(tx: Tx, found: Participation | None) -> Participation | None:
+    seen: set[int] = set()
+    while found and found.merged_into and found.id not in seen:
+        seen.add(found.id)
+        found = _first(tx, t.participation.c.id == found.merged_into)
+    return found
+
+
+def _first(tx: Tx, condition: sa.ColumnElement[bool]) -> Participation | None:
+    columns = [t.participation.c[name] for name in Participation.__dataclass_fields__]
+    row: Any = tx.execute(sa.select(*columns).where(condition)).first()
+    return Participation(*row) if row else None
