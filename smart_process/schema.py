@@ -1,7 +1,7 @@
 """What the app needs in a portal's CRM, declared as data in one place; ``provision`` makes it so.
 
-``SCHEMA`` says what must exist, :class:`Binding` what it is called in one portal: ids and codes differ from portal
-to portal and are read back, never built (design section 2).
+``TYPES`` and their neighbours say what must exist, :class:`Binding` what it is called in one portal: ids and
+codes differ from portal to portal and are read back, never built (design section 2).
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ class Words:
 
     def get(self, language: str) -> str:
         """The text in a language of the portal; Russian for one we do not speak."""
-        return {"en": self.en, "kk": self.kk, "kz": self.kk}.get(language, self.ru)
+        return {"en": self.en, "kk": self.kk}.get(language, self.ru)
 
     def map(self) -> dict[str, str]:
-        """A ``lang_map`` of the portal, which writes Kazakh ``kz``."""
-        return {"ru": self.ru, "en": self.en, "kz": self.kk}
+        """A ``lang_map`` of the portal; its documented languages do not include Kazakh.
+
+        Source: crm/data-types.md, "Language Identifiers".
+        """
+        return {"ru": self.ru, "en": self.en}
 
 
 @dataclass(frozen=True)
 class FieldSpec:
     """One custom field.
 
-    ``kind`` is the portal's ``userTypeId``; ``by_app`` says that the app fills it (its label tells people so);
+    ``kind`` is the portal's ``userTypeId``; ``by_app`` says that the app fills it (its label says so).
     ``options`` are our values of an enumeration.
     """
 
@@ -83,19 +86,9 @@ class TypeSpec:
     layout: tuple[tuple[str, Words, tuple[str, ...]], ...]
     linked: tuple[str, ...] = ()
 
-    def field(self, name: str) -> FieldSpec:
-        """The field under our name; ``KeyError`` for one we do not have."""
-        return (
-            next(one for one in self.fields if one.name == name) if name in self.names() else _missing(name)
-        )
-
     def names(self) -> frozenset[str]:
         """Our names of all its fields."""
         return frozenset(one.name for one in self.fields)
-
-
-def _missing(name: str) -> FieldSpec:
-    raise KeyError(name)
 
 
 PRIORITIES = {
@@ -127,7 +120,7 @@ def flag_of(field_name: str) -> str | None:
 
 _MARKER = FieldSpec(
     MARKER,
-    "EA_MARKER",
+    "MARKER",
     "string",
     Words("Служебное поле приложения", "Service field of the app", "Қосымшаның қызметтік өрісі"),
     by_app=True,
@@ -288,6 +281,13 @@ _PARTICIPATION = TypeSpec(
             by_app=True,
             in_filter=True,
         ),
+        # A CRM form names its event here, in a hidden field with the event's code.
+        FieldSpec(
+            "event_code",
+            "EVENT_CODE",
+            "string",
+            Words("Код мероприятия (скрытое поле формы)", "Event code (hidden form field)", "Іс-шара коды"),
+        ),
         FieldSpec(
             "ticket_link",
             "TICKET",
@@ -356,7 +356,7 @@ _PARTICIPATION = TypeSpec(
 DEAL_FIELDS = (
     FieldSpec(
         "priority",
-        "EA_PRIORITY",
+        "PRIORITY",
         "enumeration",
         Words("Приоритет после мероприятия", "Priority after the event", "Іс-шарадан кейінгі басымдық"),
         by_app=True,
@@ -365,7 +365,7 @@ DEAL_FIELDS = (
     ),
     FieldSpec(
         "explanation",
-        "EA_WHY",
+        "WHY",
         "string",
         Words("Почему эта сделка", "Why this deal", "Бұл мәміле неге пайда болды"),
         by_app=True,
@@ -375,6 +375,34 @@ DEAL_FIELDS = (
 
 TYPES: Mapping[str, TypeSpec] = {"event": _EVENT, "participation": _PARTICIPATION}
 """Our smart processes in the order in which they are made: parents first."""
+
+
+@dataclass(frozen=True)
+class PlacementSpec:
+    """One place inside the portal where our page opens.
+
+    ``name`` is the last part of our address; ``{event}`` and ``{participation}`` in ``code`` stand for their
+    ``entityTypeId``.
+    """
+
+    name: str
+    code: str
+    title: Words
+
+    def code_in(self, entity_types: Mapping[str, int]) -> str:
+        """The portal's placement code for the entity types of one portal."""
+        return self.code.format(**entity_types)
+
+
+PLACEMENTS = (
+    PlacementSpec("event", "CRM_DYNAMIC_{event}_DETAIL_TAB", Words("Воронка", "Funnel", "Воронка")),
+    PlacementSpec(
+        "participation",
+        "CRM_DYNAMIC_{participation}_DETAIL_TAB",
+        Words("Путь гостя", "Guest's path", "Қонақ жолы"),
+    ),
+)
+"""Source: widgets/crm/detail-tab.md."""
 
 EVENTS = (
     "ONCRMDYNAMICITEMADD",
@@ -411,6 +439,16 @@ def field_label(spec: FieldSpec) -> dict[str, str]:
         return spec.label.map()
     said = Words("заполняет приложение", "filled by the app", "қосымша толтырады").map()
     return {language: f"{text} ({said[language]})" for language, text in spec.label.map().items()}
+
+
+def userfield_name(type_id: int, code: str) -> str:
+    """Name of a custom field of ours in the portal's database; ``type_id`` 0 for deals.
+
+    ``EA_`` keeps clear of fields people have made.
+
+    Source: crm/universal/userfieldconfig/userfieldconfig-add.md.
+    """
+    return f"UF_CRM_{type_id}_EA_{code}" if type_id else f"UF_CRM_EA_{code}"
 
 
 def marker_id(type_key: str, name: str) -> str:

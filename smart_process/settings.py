@@ -14,7 +14,10 @@ CONSENT_TEXT = (
 
 @dataclass(frozen=True)
 class Smtp:
-    """The gateway mails leave through. ``password`` is encrypted (b24.secrets); ``tls``: starttls | tls | none."""
+    """The gateway mails leave through.
+
+    ``password`` is encrypted (b24.secrets); ``tls``: starttls | tls | none.
+    """
 
     host: str = ""
     port: int = 587
@@ -27,7 +30,7 @@ class Smtp:
 
 @dataclass(frozen=True)
 class SegmentFields:
-    """Which fields of a company in this portal hold its segment: names of ``crm.item.*``, "" when there is none.
+    """Which fields of a company hold its segment: names of ``crm.item.*``, "" when there is none.
 
     ``potentials`` maps the portal's value (option id or text) to ours: high, medium, low.
     """
@@ -69,7 +72,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """The reverse of :meth:`to_json`; keys of other versions are ignored, missing ones have their default."""
+        """The reverse of :meth:`to_json`; unknown keys are ignored, missing ones have their default."""
         known = _known(cls, data)
         if "segment" in known:
             known["segment"] = SegmentFields(**_known(SegmentFields, known["segment"]))

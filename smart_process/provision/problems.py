@@ -1,0 +1,69 @@
+"""Refusals of a portal in words that say what to do."""
+
+from __future__ import annotations
+
+from b24.errors import AccessLost, Ambiguous, B24Error, SetupMissing, Throttled, Unavailable
+from smart_process.schema import Words
+
+_PLAN = Words(
+    "Тариф портала не позволяет создать ещё один смарт-процесс. Удалите ненужный смарт-процесс или "
+    "смените тариф, "
+    "затем повторите.",
+    "The plan of this portal does not allow another smart process. Remove one you do not need or "
+    "change the plan, "
+    "then try again.",
+    "Портал тарифі тағы бір смарт-процесс жасауға рұқсат бермейді. Қажетсізін жойыңыз немесе тарифті "
+    "ауыстырып, "
+    "қайталаңыз.",
+)
+_RIGHTS = Words(
+    "Не хватает прав. Установить приложение может администратор портала с правом менять настройки CRM.",
+    "Not enough rights. The app is installed by an administrator of the portal who may change CRM settings.",
+    "Құқық жеткіліксіз. Қосымшаны CRM баптауларын өзгерте алатын портал әкімшісі орнатады.",
+)
+_SCOPE = Words(
+    "Приложению не выданы нужные права доступа. Проверьте список прав в карточке приложения и "
+    "установите его заново.",
+    "The app was not given the access it needs. Check the permissions in the app's settings and "
+    "install it again.",
+    "Қосымшаға қажетті рұқсаттар берілмеген. Қосымша баптауларындағы рұқсаттарды тексеріп, қайта орнатыңыз.",
+)
+_ACCESS = Words(
+    "Портал больше не принимает обращения приложения. Установите приложение заново под учётной "
+    "записью администратора.",
+    "The portal no longer accepts calls of the app. Install the app again as an administrator.",
+    "Портал қосымшаның сұрауларын қабылдамайды. Қосымшаны әкімші ретінде қайта орнатыңыз.",
+)
+_BUSY = Words(
+    "Портал занят или не отвечает. Ничего не потеряно: нажмите «Повторить» через минуту.",
+    "The portal is busy or does not answer. Nothing is lost: press “Try again” in a minute.",
+    "Портал бос емес немесе жауап бермейді. Ештеңе жоғалған жоқ: бір минуттан кейін «Қайталау» "
+    "түймесін басыңыз.",
+)
+_OTHER = Words(
+    "Портал отказал в этом действии. Нажмите «Повторить»; если не поможет, покажите код ошибки поддержке.",
+    "The portal refused this action. Press “Try again”; if that does not help, show the error code to "
+    "support.",
+    "Портал бұл әрекеттен бас тартты. «Қайталау» түймесін басыңыз; көмектеспесе, қате кодын қолдау "
+    "қызметіне көрсетіңіз.",
+)
+_BY_CODE = {
+    "CREATE_DYNAMIC_TYPE_RESTRICTED": _PLAN,
+    "UPDATE_DYNAMIC_TYPE_RESTRICTED": _PLAN,
+    "ACCESS_DENIED": _RIGHTS,
+    "INVALID_CREDENTIALS": _RIGHTS,
+    "ALLOWED_ONLY_INTRANET_USER": _RIGHTS,
+    "INSUFFICIENT_SCOPE": _SCOPE,
+}
+
+
+def explain(error: B24Error) -> Words:
+    """What to do about a refusal, in the three languages."""
+    known = _BY_CODE.get(error.code.upper())
+    if known:
+        return known
+    if isinstance(error, Throttled | Unavailable | Ambiguous):
+        return _BUSY
+    if isinstance(error, SetupMissing):
+        return _SCOPE
+    return _ACCESS if isinstance(error, AccessLost) else _OTHER
