@@ -69,6 +69,8 @@ lease = sa.Table(
     "lease",
     metadata,
     portal_ref(primary_key=True),
+    # drain | refresh: what the owner alone may do.
+    sa.Column("name", sa.String(16), primary_key=True, server_default="drain"),
     sa.Column("owner", sa.String(64), nullable=False),
     # Rises with every change of owner: a stopped worker that wakes up sees that its number is old.
     sa.Column("fence", sa.Integer, nullable=False),

@@ -1,0 +1,394 @@
+"""One portal's REST methods: single calls, batches, pages. Refreshes the token once, never repeats a write.
+
+What a caller meets is in :mod:`b24.errors`; an expired token is not among it. Never call with a transaction open.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from b24 import portals as stored_portals
+from b24.answers import MAX_BATCH, Answer, Context, answer_of, batch_answers, command, read
+from b24.errors import (
+    AccessLost,
+    Ambiguous,
+    B24Error,
+    Rejected,
+    Throttled,
+    TokenExpired,
+    Unavailable,
+    Untrusted,
+)
+from b24.limits import Limits
+from b24.oauth import OAuth
+from b24.portals import Portal
+from b24.secrets import Secrets
+from b24.store.engine import Store
+from b24.tokens import Tokens
+from b24.transport import Reply, Transport, check_address, origin_of
+
+log = logging.getLogger(__name__)
+
+PAGE = 50
+BeforeSend = Callable[[], None]
+"""Called after the rate slot was reserved and right before a request leaves (also before a repeated one)."""
+
+
+class Portals:
+    """Clients of all portals of this process; one per process, shared by its threads.
+
+    Args:
+        cut_s: when a portal gives a request up (60 s); how long answers are waited for follows from it.
+        bucket: requests a portal takes at once and per second; ``(250, 5.0)`` on Enterprise.
+        allow_origin: the one plain-http origin of this machine the demo or a test started itself.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        secrets: Secrets,
+        oauth: OAuth,
+        *,
+        clock: Callable[[], datetime],
+        cut_s: float = 60,
+        bucket: tuple[int, float] = (50, 2.0),
+        allow_origin: str | None = None,
+    ) -> None:
+        self.store = store
+        self.secrets = secrets
+        self.oauth = oauth
+        self.clock = clock
+        self.cut_s = cut_s
+        self.transport = Transport(cut_s=cut_s, allow_origin=allow_origin)
+        self.limits = Limits(store, size=bucket[0], rate=bucket[1])
+        self.tokens = Tokens(store, secrets, oauth, clock)
+
+    def client(self, portal_id: int) -> Client:
+        """Background calls with the rights of whoever installed the app."""
+        return Client(self, portal_id)
+
+    def viewer(self, portal_id: int, access_token: str) -> Client:
+        """Calls with the token of somebody who looks at a page, against the *stored* address.
+
+        The token is never refreshed and never kept: an expired one raises Untrusted. Waits little, and may use the
+        part of the request burst that background work leaves free.
+        """
+        return Client(self, portal_id, access_token)
+
+    def probe(self, portal_id: int) -> bool:
+        """Ask a paused portal whether it lets us in again (a plan renewed, a block lifted), and resume it then.
+
+        Costs one request; call it rarely (hours). Returns whether the portal is active now.
+        """
+        try:
+            Client(self, portal_id, also_paused=True).call("profile")
+        except B24Error:
+            return False
+        with self.store.transaction() as tx:
+            stored_portals.resume(tx, portal_id, now=self.clock())
+        return True
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self.transport.close()
+
+
+class Client:
+    """REST methods of one portal; made by :class:`Portals`. Cheap, holds no connection of its own."""
+
+    def __init__(
+        self, portals: Portals, portal_id: int, viewer_token: str | None = None, *, also_paused: bool = False
+    ) -> None:
+        self.portal_id = portal_id
+        self._portals = portals
+        self._viewer_token = viewer_token
+        self._also_paused = also_paused
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None, *, write: bool = False) -> Any:
+        """The ``result`` of one method.
+
+        Args:
+            write: whether it changes anything: a lost answer is then Ambiguous and nothing is repeated; reads are
+                repeated once when the connection breaks.
+
+        Raises:
+            B24Error: a subclass of :mod:`b24.errors`.
+        """
+        return self.ask(method, params, write=write).result
+
+    def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        write: bool = False,
+        before_send: BeforeSend | None = None,
+    ) -> Answer:
+        """One method with ``total``, ``next`` and ``time`` of its answer. Errors as :meth:`call`."""
+        envelope = self._envelope(method, params or {}, write, before_send)
+        answer = answer_of(envelope, self._context(method, write))
+        self._portals.limits.note_reset(self.portal_id, method, answer.operating_reset_at)
+        return answer
+
+    def batch(
+        self,
+        commands: Mapping[str, tuple[str, Mapping[str, Any]]],
+        *,
+        write: bool = False,
+        before_send: BeforeSend | None = None,
+    ) -> dict[str, Answer | B24Error]:
+        """Up to 50 commands in one request; each succeeds or fails alone (``halt=0``).
+
+        Args:
+            commands: ``{your key: (method, params)}``, executed in this order; ``$result[...]`` is not offered.
+            write: whether any command changes something.
+            before_send: called once the rate slot is reserved; what it raises stops the batch, nothing leaves.
+
+        Returns:
+            For every key an Answer or the error of that command. A command whose method rests
+            (``OPERATION_TIME_LIMIT``) is answered Throttled without being sent.
+
+        Raises:
+            B24Error: the batch as a whole failed; Ambiguous means any of its writes may have happened.
+            ValueError: more than 50 commands.
+        """
+        if len(commands) > MAX_BATCH:
+            raise ValueError(f"a batch takes {MAX_BATCH} commands")
+        found = self._resting(commands)
+        sent = {f"k{index}": key for index, key in enumerate(commands) if key not in found}
+        if sent:
+            cmd = {key: command(*commands[ours]) for key, ours in sent.items()}
+            envelope = self._envelope("batch", {"halt": 0, "cmd": cmd}, write, before_send)
+            methods = {key: commands[ours][0] for key, ours in sent.items()}
+            answers = batch_answers(envelope, methods, self._context("batch", write))
+            found |= {sent[key]: self._noted(methods[key], answer) for key, answer in answers.items()}
+        return {key: found[key] for key in commands}
+
+    def rows(
+        self, method: str, params: Mapping[str, Any], *, rows_at: str | None = "items"
+    ) -> Iterator[dict[str, Any]]:
+        """All rows of a list, page by page in order of id, stable while rows come and go.
+
+        Args:
+            params: ``filter`` and ``select`` of the method; ``order`` and ``start`` are ours.
+            rows_at: key of the rows in the result (``items``, ``tasks``), ``None`` where the result is the list.
+
+        Source: settings/performance/huge-data.md.
+        """
+        id_name = "id" if method.lower().startswith("crm.item.") else "ID"
+        last = 0
+        while True:
+            page = _rows(self.call(method, _page_params(params, id_name, last)), rows_at)
+            yield from page
+            if len(page) < PAGE:
+                return
+            last, before = max(map(row_id, page)), last
+            if last <= before:
+                raise Unavailable("PAGING", f"{method} does not page by id")
+
+    def listed(
+        self, method: str, params: Mapping[str, Any] | None = None, *, rows_at: str | None = None
+    ) -> list[dict[str, Any]]:
+        """All rows of a short list whose method cannot filter by id (users, departments, types), by ``next``."""
+        found: list[dict[str, Any]] = []
+        start: int | None = 0
+        while start is not None:
+            answer = self.ask(method, {**(params or {}), "start": start})
+            found += _rows(answer.result, rows_at)
+            start = answer.next if answer.next is not None and answer.next > start else None
+        return found
+
+    def all(self, method: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a big list, in order of id, read in parallel batches; for imports and nightly comparison.
+
+        Raises:
+            B24Error: as :meth:`call`; Unavailable when fewer rows came than the portal counted.
+        """
+        from b24 import bulk
+
+        portal = self._access()
+        try:
+            return bulk.read_all(self._portals, portal, method, params or {})
+        except TokenExpired:
+            return bulk.read_all(self._portals, self._renewed(portal), method, params or {})
+
+    def _context(self, method: str, write: bool) -> Context:
+        return Context(method, write, self._portals.clock())
+
+    def _access(self) -> Portal:
+        tokens = self._portals.tokens
+        if self._viewer_token is None and not self._also_paused:
+            return tokens.current(self.portal_id)
+        return tokens.stored(self.portal_id, also_paused=True)
+
+    def _renewed(self, portal: Portal) -> Portal:
+        if self._viewer_token is not None:
+            raise Untrusted("EXPIRED_TOKEN", "the page was open too long")
+        return self._portals.tokens.refreshed(
+            self.portal_id, portal.access_token, also_paused=self._also_paused
+        )
+
+    def _envelope(
+        self, method: str, params: Mapping[str, Any], write: bool, before_send: BeforeSend | None
+    ) -> dict[str, Any]:
+        started = time.monotonic()
+        outcome = "ok"
+        try:
+            return self._trying(method, params, write, before_send)
+        except B24Error as error:
+            outcome = f"{type(error).__name__}/{error.code}"
+            if isinstance(error, AccessLost) and self._viewer_token is None:
+                self._portals.tokens.lose(self.portal_id, error)
+            raise
+        finally:
+            ms = round(1000 * (time.monotonic() - started))
+            log.info("portal=%d method=%s ms=%d outcome=%s", self.portal_id, method, ms, outcome)
+
+    def _trying(
+        self, method: str, params: Mapping[str, Any], write: bool, before_send: BeforeSend | None
+    ) -> dict[str, Any]:
+        """Once; again after a refresh (an expired token means: not executed); a read once more."""
+        portal = self._access()
+        renewed = repeated = False
+        while True:
+            try:
+                return self._once(portal, method, params, write, before_send)
+            except TokenExpired as error:
+                if renewed:
+                    raise AccessLost(error.code, "a fresh token is refused", error.status) from None
+                portal, renewed = self._renewed(portal), True
+            except (Ambiguous, Rejected) as error:
+                if write or repeated or error.code.upper() not in {"NO_ANSWER", "ERROR_CORE"}:
+                    raise _as_read(error) if not write else error from None
+                repeated = True
+
+    def _once(
+        self,
+        portal: Portal,
+        method: str,
+        params: Mapping[str, Any],
+        write: bool,
+        before_send: BeforeSend | None,
+    ) -> dict[str, Any]:
+        context = self._context(method, write)
+        reply = self._post(portal, portal.endpoint, method, params, before_send)
+        moved = _moved(reply, portal.endpoint, method, self._portals.transport.allow_origin)
+        if moved:
+            reply = self._post(portal, moved, method, params, before_send)
+        try:
+            envelope = read(reply.status, reply.body, context)
+        except Throttled as error:
+            raise self._throttled(error) from None
+        if moved:
+            self._keep_endpoint(portal, moved)
+        return envelope
+
+    def _post(
+        self,
+        portal: Portal,
+        endpoint: str,
+        method: str,
+        params: Mapping[str, Any],
+        before_send: BeforeSend | None,
+    ) -> Reply:
+        interactive = self._viewer_token is not None
+        self._portals.limits.wait(self.portal_id, method, interactive=interactive)
+        if before_send is not None:
+            before_send()
+        payload = {**params, "auth": self._viewer_token or portal.access_token}
+        return self._portals.transport.post(f"{endpoint}{method}", payload, interactive=interactive)
+
+    def _keep_endpoint(self, portal: Portal, endpoint: str) -> None:
+        with self._portals.store.transaction() as tx:
+            stored_portals.move_endpoint(
+                tx, portal.id, old=portal.endpoint, new=endpoint, now=self._portals.clock()
+            )
+
+    def _resting(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Answer | B24Error]:
+        resting = self._portals.limits.resting(self.portal_id, {method for method, _ in commands.values()})
+        return {
+            key: Throttled(
+                "OPERATION_TIME_LIMIT",
+                "the method rests",
+                retry_at=resting[method.lower()],
+                method=method.lower(),
+            )
+            for key, (method, _) in commands.items()
+            if method.lower() in resting
+        }
+
+    def _noted(self, method: str, answer: Answer | B24Error) -> Answer | B24Error:
+        if isinstance(answer, Answer):
+            self._portals.limits.note_reset(self.portal_id, method, answer.operating_reset_at)
+        return self._throttled(answer) if isinstance(answer, Throttled) else answer
+
+    def _throttled(self, error: Throttled) -> Throttled:
+        limits = self._portals.limits
+        if error.method:
+            error.retry_at = limits.spent(self.portal_id, error.method)
+        else:
+            error.retry_at = limits.full(self.portal_id)
+        return error
+
+
+def row_id(row: Mapping[str, Any]) -> int:
+    """The id of a list row, a number or a text, under ``id`` or ``ID``.
+
+    Raises:
+        Unavailable: the row has none (a list answered in another shape than its method documents).
+    """
+    value = row.get("id", row.get("ID"))
+    if isinstance(value, bool) or not str(value).isdigit():
+        raise Unavailable("ROW_WITHOUT_ID", "a list row without an id")
+    return int(str(value))
+
+
+def _as_read(error: B24Error) -> B24Error:
+    """A read whose answer was lost changed nothing."""
+    if isinstance(error, Ambiguous):
+        return Unavailable(error.code, error.description, error.status)
+    return error
+
+
+def _moved(reply: Reply, endpoint: str, method: str, allow_origin: str | None) -> str:
+    """The new REST address when the portal was renamed, else ``""``.
+
+    A renamed portal answers at its old address with a redirect to the same method at the new one; anything else
+    (a login page, another path) is no such thing and ends as an unreadable answer.
+
+    Source: settings/how-to-call-rest-api/change-domen.md.
+    """
+    if reply.status not in (301, 302, 303, 307, 308):
+        return ""
+    parts = urlsplit(reply.location)
+    path, _, called = parts.path.partition("/rest/")
+    if path or called.lower().strip("/").removesuffix(".json") != method.lower():
+        return ""
+    check_address(reply.location, allow_origin)
+    new = f"{origin_of(reply.location)}/rest/"
+    return new if new != endpoint else ""
+
+
+def _page_params(params: Mapping[str, Any], id_name: str, last: int) -> dict[str, Any]:
+    page = dict(params)
+    page["filter"] = {**(params.get("filter") or {}), f">{id_name}": last}
+    page["order"] = {id_name: "ASC"}
+    page["start"] = -1
+    select = params.get("select")
+    if select and not {"*", id_name} & set(select):
+        page["select"] = [*select, id_name]
+    return page
+
+
+def _rows(result: Any, rows_at: str | None) -> list[dict[str, Any]]:
+    rows = result.get(rows_at) if rows_at is not None and isinstance(result, dict) else result
+    if isinstance(rows, dict):
+        rows = list(rows.values())
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Unavailable("BAD_LIST", "the list has another shape than documented")
+    return rows

@@ -1,0 +1,64 @@
+"""Leases: one owner at a time for a portal's drain or token refresh, with a fencing number.
+
+The number rises whenever the owner changes, so a worker that was asleep sees that its work belongs to somebody
+else. A lease that ran out may be taken by anybody; its former owner cannot renew it any more once it was taken.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from b24.store.engine import Tx, insert
+from b24.store.tables import lease as table
+
+DRAIN = "drain"
+REFRESH = "refresh"
+
+
+def acquire(
+    tx: Tx, portal_id: int, owner: str, ttl_s: float, now: datetime, *, name: str = DRAIN
+) -> int | None:
+    """Take a lease that is free, ran out or is ours already.
+
+    Returns:
+        The fencing number, or ``None`` while somebody else holds it.
+    """
+    until = now + timedelta(seconds=ttl_s)
+    statement = insert(tx, table).values(portal_id=portal_id, name=name, owner=owner, fence=1, until=until)
+    taken = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[table.c.portal_id, table.c.name],
+            set_={
+                "fence": sa.case((table.c.owner == owner, table.c.fence), else_=table.c.fence + 1),
+                "owner": owner,
+                "until": until,
+            },
+            where=(table.c.until <= now) | (table.c.owner == owner),
+        ).returning(table.c.fence)
+    ).first()
+    return None if taken is None else int(taken.fence)
+
+
+def renew(
+    tx: Tx, portal_id: int, owner: str, fence: int, ttl_s: float, now: datetime, *, name: str = DRAIN
+) -> bool:
+    """Hold a lease longer; ``False`` when it is no longer ours and the work must stop."""
+    held = tx.execute(
+        sa.update(table)
+        .where(_is(portal_id, name), table.c.owner == owner, table.c.fence == fence)
+        .values(until=now + timedelta(seconds=ttl_s))
+    )
+    return bool(held.rowcount)
+
+
+def release(tx: Tx, portal_id: int, owner: str, now: datetime, *, name: str = DRAIN) -> None:
+    """Give a lease back; the row stays, so that fencing numbers keep rising."""
+    tx.execute(
+        sa.update(table).where(_is(portal_id, name), table.c.owner == owner).values(until=now, owner="")
+    )
+
+
+def _is(portal_id: int, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.portal_id == portal_id, table.c.name == name)
