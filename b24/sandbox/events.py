@@ -34,7 +34,8 @@ tables(
     CREATE INDEX IF NOT EXISTS event_handlers_by_event ON event_handlers (event);
     CREATE TABLE IF NOT EXISTS event_queue (
         id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, handler_id INTEGER, handler TEXT NOT NULL,
-        event TEXT NOT NULL, data TEXT NOT NULL, ts INTEGER NOT NULL, user_id INTEGER, auth TEXT, due REAL NOT NULL);
+        event TEXT NOT NULL, data TEXT NOT NULL, ts INTEGER NOT NULL, user_id INTEGER, auth TEXT, due REAL NOT NULL,
+        held INTEGER NOT NULL DEFAULT 0);
     CREATE INDEX IF NOT EXISTS event_queue_by_due ON event_queue (due);
     """
 )

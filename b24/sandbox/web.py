@@ -1,0 +1,279 @@
+"""The portal's web server: addresses, hosts and origins, decoding of requests, encoding of answers.
+
+REST, the authorisation server and the control calls are answered here; everything else is a page of the web UI.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Request, Response
+
+from b24.sandbox import oauth, php
+from b24.sandbox.control import Control
+from b24.sandbox.dispatch import CutOff, Dispatcher, Incoming, Reply, error_body
+from b24.sandbox.kernel import RestError
+
+MAX_BODY = 64 * 1024 * 1024
+JSON = "application/json; charset=utf-8"
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "origin, content-type, accept, authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+PREFLIGHT = CORS | {"Access-Control-Allow-Methods": "POST, GET, OPTIONS", "Access-Control-Max-Age": "604800"}
+PAGE = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+REASONS = {500: "500 Internal Server Error", 502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable",
+           504: "504 Gateway Time-out"}  # fmt: skip
+
+Start = Callable[..., Any]
+
+
+class PortalWeb:
+    """The WSGI application of the sandbox."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        control: Control,
+        pages: Callable[[dict[str, Any], Start], Iterable[bytes]] | None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._control = control
+        self._pages = pages
+
+    def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        """WSGI entry."""
+        path = re.sub(r"/{2,}", "/", environ.get("PATH_INFO") or "/")
+        environ["PATH_INFO"] = path
+        request = Request(environ)
+        request.max_content_length = MAX_BODY
+        if not self._own_host(request):
+            return _text(421, "This portal answers to its own address only.")(environ, start_response)
+        head = path.lower()
+        if head.startswith("/rest/") or head == "/rest":
+            return self._rest(request)(environ, start_response)
+        if head.rstrip("/") in {"/oauth/token", "/oauth/authorize"}:
+            return self._oauth(request, head.rstrip("/"))(environ, start_response)
+        answer = self._control.answer(request) if head.startswith("/sandbox/") else None
+        if answer is not None:
+            return answer(environ, start_response)
+        if self._pages is None:
+            return _text(404, "Not found")(environ, start_response)
+        return self._pages(environ, start_response)
+
+    def _own_host(self, request: Request) -> bool:
+        own = self._dispatcher.portal.host
+        port = own.rpartition(":")[2]
+        return request.host.lower() in {own.lower(), f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    def _rest(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status=200, headers=PREFLIGHT)
+        incoming, xml = None, request.path.lower().rstrip("/").endswith(".xml")
+        try:
+            incoming = read_call(request)
+            return self._through_faults(request, incoming, xml)
+        except RestError as error:
+            return _reply(Reply(error.status, error_body(error)), xml)
+        except RequestEntityTooLarge:
+            return _page(413, "413 Request Entity Too Large")
+        except CutOff:
+            self._wait_for_cut(incoming)
+            return _page(504)
+
+    def _wait_for_cut(self, incoming: Incoming | None) -> None:
+        if incoming is not None:
+            time.sleep(max(0.0, incoming.started + self._dispatcher.portal.cut_s - time.monotonic()))
+
+    def _through_faults(self, request: Request, incoming: Incoming, xml: bool) -> Response:
+        """Answer the call, or misbehave as the plan of faults says."""
+        faults, names = self._dispatcher.faults, called_methods(incoming)
+        if faults.strikes("5xx", *names):
+            odd = faults.fraction("5xx") < 0.5
+            error = ("ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response")
+            usual = ("INTERNAL_SERVER_ERROR", "Internal server error")
+            return _reply(Reply(500, error_body(RestError(*(error if odd else usual), 500))), xml)
+        if faults.strikes("html", *names):
+            return _page((502, 503, 500)[int(faults.fraction("html") * 3)])
+        if faults.strikes("timeout_before", *names):
+            raise CutOff
+        if faults.strikes("reset_before", *names):
+            return _hang_up(request)
+        self._be_slow(incoming, names)
+        reply = self._dispatcher.answer(incoming)
+        return self._after(request, incoming, reply, names, xml)
+
+    def _be_slow(self, incoming: Incoming, names: list[str]) -> None:
+        faults, cut = self._dispatcher.faults, self._dispatcher.portal.cut_s
+        if faults.strikes("timeout_after", *names):
+            time.sleep(cut * 0.9 * faults.fraction("timeout_after"))
+            self._dispatcher.answer(incoming)
+            raise CutOff
+        if faults.strikes("slow", *names):
+            wait = faults.seconds["slow_s"]
+            time.sleep(min(wait, cut * 0.9))
+            if wait > cut:
+                self._dispatcher.answer(incoming)
+                raise CutOff
+
+    def _after(
+        self, request: Request, incoming: Incoming, reply: Reply, names: list[str], xml: bool
+    ) -> Response:
+        faults = self._dispatcher.faults
+        if faults.strikes("html_after", *names):
+            return _page(502)
+        if faults.strikes("reset_after", *names):
+            return _hang_up(request)
+        response = _reply(reply, xml)
+        if faults.strikes("truncated", *names):
+            response.data = response.data[: len(response.data) // 2]
+        return response
+
+    def _oauth(self, request: Request, path: str) -> Response:
+        if path == "/oauth/authorize":
+            return self._authorize(request)
+        if request.method not in {"GET", "POST"}:
+            return _text(405, "Method not allowed")
+        if self._dispatcher.faults.strikes("oauth_5xx"):
+            return _page(500)
+        try:
+            params = php.decode_form(request.query_string.decode("latin-1")) | read_body(request)
+            body, status = oauth.token_answer(self._dispatcher.portal, params), 200
+        except RestError as error:
+            body, status = error_body(error), error.status
+        return _reply(Reply(status, body), False)
+
+    def _authorize(self, request: Request) -> Response:
+        """A signed-in user comes back to the application with a code; an error stays on the portal's page."""
+        portal = self._dispatcher.portal
+        user = request.cookies.get("b24sandbox_user", "1")
+        with portal.transaction():
+            target = oauth.authorize_redirect(
+                portal,
+                request.args.get("client_id", ""),
+                request.args.get("state", ""),
+                int(user) if user.isascii() and user.isdigit() and len(user) < 10 else 1,
+            )
+        if target is None:
+            return _text(400, "Приложение не найдено или не установлено.")
+        return Response(status=302, headers={"Location": target})
+
+
+def called_methods(incoming: Incoming) -> list[str]:
+    """The method, or those of a batch, for faults that concern certain methods."""
+    cmd = incoming.params.get("cmd")
+    if incoming.method.lower() != "batch" or not isinstance(cmd, dict | list):
+        return [incoming.method]
+    commands = cmd.values() if isinstance(cmd, dict) else cmd
+    return ["batch", *(str(one).partition("?")[0] for one in commands if isinstance(one, str))]
+
+
+def read_call(request: Request) -> Incoming:
+    """A REST request as a call: address, method, parameters of query and body.
+
+    Raises:
+        RestError: 400 for a body nobody can read, 404 for an address without a method.
+    """
+    started = time.monotonic()
+    parts = [unquote(one) for one in request.path.split("/") if one][1:]
+    name = re.sub(r"\.(json|xml)$", "", parts[-1], flags=re.IGNORECASE) if parts else ""
+    path = tuple(parts[:-1])
+    try:
+        params = php.decode_form(request.query_string.decode("latin-1"))
+    except php.TooMuchInput as error:
+        raise RestError("INVALID_REQUEST", "Too many parameters", 400) from error
+    if request.method == "POST":
+        params |= read_body(request)
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    return Incoming(
+        path if len(path) in {0, 2} else ("", "", ""),
+        name,
+        params,
+        bearer.strip() if scheme.lower() == "bearer" else "",
+        request.remote_addr or "",
+        started,
+    )
+
+
+def read_body(request: Request) -> dict[str, Any]:
+    """Parameters of a body: JSON, urlencoded or multipart; other kinds carry none.
+
+    Raises:
+        RestError: 400 when it cannot be parsed.
+    """
+    kind = request.mimetype
+    try:
+        if kind == "application/json" or kind.endswith("+json"):
+            return _from_json(request.get_data())
+        if kind == "multipart/form-data":
+            return php.nest((name, one) for name, values in request.form.lists() for one in values)
+        if kind == "application/x-www-form-urlencoded":
+            return php.decode_form(request.get_data().decode("utf-8", "replace"))
+    except (php.TooMuchInput, RecursionError) as error:
+        raise RestError("INVALID_REQUEST", "Too many parameters", 400) from error
+    except RequestEntityTooLarge:
+        raise
+    except (HTTPException, ValueError) as error:
+        raise RestError("INVALID_REQUEST", "The request body cannot be parsed", 400) from error
+    return {}
+
+
+def _from_json(raw: bytes) -> dict[str, Any]:
+    if not raw.strip():
+        return {}
+    parsed = php.as_php(json.loads(raw))
+    if isinstance(parsed, list):
+        return {str(index): one for index, one in enumerate(parsed)}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _reply(reply: Reply, xml: bool) -> Response:
+    if xml:
+        text = '<?xml version="1.0" encoding="utf-8"?>\n' + _as_xml("response", reply.body)
+        return Response(text, reply.status, CORS, content_type="text/xml; charset=utf-8")
+    return Response(php.encode_json(reply.body), reply.status, CORS, content_type=JSON)
+
+
+def _as_xml(name: str, value: Any) -> str:
+    tag = name if re.fullmatch(r"[A-Za-z_][\w.-]*", name) else "item"
+    if isinstance(value, dict):
+        inner = "".join(_as_xml(str(key), one) for key, one in value.items())
+    elif isinstance(value, list):
+        inner = "".join(_as_xml("item", one) for one in value)
+    elif isinstance(value, bool):
+        inner = "1" if value else ""
+    else:
+        inner = "" if value is None else escape(str(value))
+    return f"<{tag}>{inner}</{tag}>"
+
+
+def _page(status: int, title: str | None = None) -> Response:
+    return Response(PAGE.format(title or REASONS[status]), status, content_type="text/html")
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(text, status, content_type="text/plain; charset=utf-8")
+
+
+def _hang_up(request: Request) -> Response:
+    """Close the connection under the client's feet, as a dying web server does."""
+    connection = request.environ.get("werkzeug.socket")
+    if connection is not None:
+        import socket
+
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+    return Response(status=502)
