@@ -1,7 +1,7 @@
 """From the bytes of an HTTP answer to a result or an error. Pure: no I/O, no clock.
 
-Errors are classified by the portal's code; the HTTP status is only a fallback, because the same code comes with
-different statuses and some errors come with 200.
+Errors are classified by the portal's code; the HTTP status is only a fallback, because the same code comes
+with different statuses and some errors come with 200.
 
 Source: _includes/system-errors.md; settings/oauth/error-codes.md; settings/performance/limits.md.
 """
@@ -66,14 +66,28 @@ class Context:
 
 _EXPIRED = {"EXPIRED_TOKEN", "NO_AUTH_FOUND", "INVALID_TOKEN"}
 _ACCESS_LOST = {
-    "INVALID_GRANT", "NOT_INSTALLED", "APPLICATION_NOT_FOUND", "APPLICATION_NOT_INSTALLED", "AUTHORIZATION_ERROR",
-    "PORTAL_DELETED", "PAYMENT_REQUIRED", "OVERLOAD_LIMIT", "USER_ACCESS_ERROR",
-}  # fmt: skip
+    "INVALID_GRANT",
+    "NOT_INSTALLED",
+    "APPLICATION_NOT_FOUND",
+    "APPLICATION_NOT_INSTALLED",
+    "AUTHORIZATION_ERROR",
+    "PORTAL_DELETED",
+    "PAYMENT_REQUIRED",
+    "OVERLOAD_LIMIT",
+    "USER_ACCESS_ERROR",
+}
 _SETUP = {
-    "INSUFFICIENT_SCOPE", "INVALID_SCOPE", "ERROR_METHOD_NOT_FOUND", "ENTITY_TYPE_NOT_SUPPORTED", "WRONG_CLIENT",
-    "INVALID_CLIENT", "CREATE_DYNAMIC_ITEM_RESTRICTED", "UPDATE_DYNAMIC_ITEM_RESTRICTED",
-    "CREATE_DYNAMIC_TYPE_RESTRICTED", "UPDATE_DYNAMIC_TYPE_RESTRICTED",
-}  # fmt: skip
+    "INSUFFICIENT_SCOPE",
+    "INVALID_SCOPE",
+    "ERROR_METHOD_NOT_FOUND",
+    "ENTITY_TYPE_NOT_SUPPORTED",
+    "WRONG_CLIENT",
+    "INVALID_CLIENT",
+    "CREATE_DYNAMIC_ITEM_RESTRICTED",
+    "UPDATE_DYNAMIC_ITEM_RESTRICTED",
+    "CREATE_DYNAMIC_TYPE_RESTRICTED",
+    "UPDATE_DYNAMIC_TYPE_RESTRICTED",
+}
 _REFUSED_BUT_PASSING = {"CONNECTION_ERROR", "ERROR_OAUTH"}
 _FAILED = {"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"}
 _NEEDS_NO_RIGHTS = {"batch", "app.info", "profile", "server.time", "scope", "method.get"}
@@ -82,7 +96,8 @@ _NEEDS_NO_RIGHTS = {"batch", "app.info", "profile", "server.time", "scope", "met
 def classify(code: str, description: str, status: int, context: Context) -> B24Error:
     """The error of a call the portal answered with ``code``.
 
-    Unknown 4xx are permanent, unknown 5xx are retried; a write that failed inside the portal may have happened.
+    Unknown 4xx are permanent, unknown 5xx are retried; a write that failed inside the portal may have
+    happened.
     """
     upper = code.upper()
     if upper == "QUERY_LIMIT_EXCEEDED":
@@ -111,8 +126,9 @@ def read(status: int, body: bytes, context: Context) -> dict[str, Any]:
     """The JSON object of a good answer.
 
     Raises:
-        B24Error: the classified error of a bad one; something that is not the portal's JSON (a proxy's page, a cut
-            answer) is Unavailable for reads and Ambiguous for writes, unless the status says it was not executed.
+        B24Error: the classified error of a bad one; something that is not the portal's JSON (a proxy's page,
+            a cut answer) is Unavailable for reads and Ambiguous for writes, unless the status says it was not
+            executed.
     """
     envelope = _json_object(body)
     if envelope is None:
@@ -142,7 +158,9 @@ def answer_of(envelope: Mapping[str, Any], context: Context) -> Answer:
 
 
 def error_parts(error: Any) -> tuple[str, str]:
-    """Code and description of an error however it is written: ``""``, 0, a sentence or an object (REST 3.0)."""
+    """Code and description of an error however it is written: ``""``, 0, a sentence or an object (REST
+    3.0).
+    """
     if not isinstance(error, Mapping):
         return "", str(error)[:500]
     code, description = error.get("error", ""), error.get("error_description", "")
@@ -161,9 +179,9 @@ def batch_answers(
         context: of the batch; each command is classified with its own method.
 
     Returns:
-        One entry per key: a key that is neither in the results nor among the errors counts as failed. The maps of
-        the answer arrive as ``{}``, ``[]`` or, with numeric keys, as lists; errors that came as a bare list are
-        given, in order, to the commands without a result when the numbers agree.
+        One entry per key: a key that is neither in the results nor among the errors counts as failed. The
+        maps of the answer arrive as ``{}``, ``[]`` or, with numeric keys, as lists; errors that came as a
+        bare list are given, in order, to the commands without a result when the numbers agree.
     """
     inner = envelope.get("result")
     part = inner if isinstance(inner, Mapping) else {}
@@ -245,8 +263,8 @@ def _whole(value: Any) -> int | None:
 def command(method: str, params: Mapping[str, Any]) -> str:
     """One command of a batch: ``method?fields[TITLE]=A%26B``, nested the way PHP reads it.
 
-    ``None`` is sent as an empty value, an empty list as one empty element's name with an empty value (both clear a
-    field), booleans as ``1`` and ``0``.
+    ``None`` is sent as an empty value, an empty list as one empty element's name with an empty value (both
+    clear a field), booleans as ``1`` and ``0``.
 
     Source: settings/how-to-call-rest-api/data-encoding.md, batch.md.
     """

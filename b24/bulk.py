@@ -1,8 +1,9 @@
 """Reading whole lists fast: fast-bitrix24 composes the pages into batches, this wrapper keeps it honest.
 
-The library alone retries what it must not, loses error texts, may return a part as if it were all, and has its own
-idea of the rate. Here every request takes a slot of our limiter, every bad answer becomes our typed error before the
-library sees it, rows are counted and put in order. One client object per operation, in the calling thread.
+The library alone retries what it must not, loses error texts, may return a part as if it were all, and has
+its own idea of the rate. Here every request takes a slot of our limiter, every bad answer becomes our typed
+error before the library sees it, rows are counted and put in order. One client object per operation, in the
+calling thread.
 """
 
 from __future__ import annotations

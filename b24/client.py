@@ -1,6 +1,7 @@
 """One portal's REST methods: single calls, batches, pages. Refreshes the token once, never repeats a write.
 
-What a caller meets is in :mod:`b24.errors`; an expired token is not among it. Never call with a transaction open.
+What a caller meets is in :mod:`b24.errors`; an expired token is not among it. Never call with a transaction
+open.
 """
 
 from __future__ import annotations
@@ -75,13 +76,14 @@ class Portals:
     def viewer(self, portal_id: int, access_token: str) -> Client:
         """Calls with the token of somebody who looks at a page, against the *stored* address.
 
-        The token is never refreshed and never kept: an expired one raises Untrusted. Waits little, and may use the
-        part of the request burst that background work leaves free.
+        The token is never refreshed and never kept: an expired one raises Untrusted. Waits little, and may
+        use the part of the request burst that background work leaves free.
         """
         return Client(self, portal_id, access_token)
 
     def probe(self, portal_id: int) -> bool:
-        """Ask a paused portal whether it lets us in again (a plan renewed, a block lifted), and resume it then.
+        """Ask a paused portal whether it lets us in again (a plan renewed, a block lifted), and resume it
+        then.
 
         Costs one request; call it rarely (hours). Returns whether the portal is active now.
         """
@@ -113,8 +115,8 @@ class Client:
         """The ``result`` of one method.
 
         Args:
-            write: whether it changes anything: a lost answer is then Ambiguous and nothing is repeated; reads are
-                repeated once when the connection breaks.
+            write: whether it changes anything: a lost answer is then Ambiguous and nothing is repeated; reads
+                are repeated once when the connection breaks.
 
         Raises:
             B24Error: a subclass of :mod:`b24.errors`.
@@ -145,9 +147,11 @@ class Client:
         """Up to 50 commands in one request; each succeeds or fails alone (``halt=0``).
 
         Args:
-            commands: ``{your key: (method, params)}``, executed in this order; ``$result[...]`` is not offered.
+            commands: ``{your key: (method, params)}``, executed in this order; ``$result[...]`` is not
+                offered.
             write: whether any command changes something.
-            before_send: called once the rate slot is reserved; what it raises stops the batch, nothing leaves.
+            before_send: called once the rate slot is reserved; what it raises stops the batch, nothing
+                leaves.
 
         Returns:
             For every key an Answer or the error of that command. A command whose method rests
@@ -176,7 +180,8 @@ class Client:
 
         Args:
             params: ``filter`` and ``select`` of the method; ``order`` and ``start`` are ours.
-            rows_at: key of the rows in the result (``items``, ``tasks``), ``None`` where the result is the list.
+            rows_at: key of the rows in the result (``items``, ``tasks``), ``None`` where the result is the
+                list.
 
         Source: settings/performance/huge-data.md.
         """
@@ -194,7 +199,9 @@ class Client:
     def listed(
         self, method: str, params: Mapping[str, Any] | None = None, *, rows_at: str | None = None
     ) -> list[dict[str, Any]]:
-        """All rows of a short list whose method cannot filter by id (users, departments, types), by ``next``."""
+        """All rows of a short list whose method cannot filter by id (users, departments, types), by
+        ``next``.
+        """
         found: list[dict[str, Any]] = []
         start: int | None = 0
         while start is not None:
@@ -204,7 +211,8 @@ class Client:
         return found
 
     def all(self, method: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """All rows of a big list, in order of id, read in parallel batches; for imports and nightly comparison.
+        """All rows of a big list, in order of id, read in parallel batches; for imports and nightly
+        comparison.
 
         Raises:
             B24Error: as :meth:`call`; Unavailable when fewer rows came than the portal counted.
@@ -358,8 +366,8 @@ def _as_read(error: B24Error) -> B24Error:
 def _moved(reply: Reply, endpoint: str, method: str, allow_origin: str | None) -> str:
     """The new REST address when the portal was renamed, else ``""``.
 
-    A renamed portal answers at its old address with a redirect to the same method at the new one; anything else
-    (a login page, another path) is no such thing and ends as an unreadable answer.
+    A renamed portal answers at its old address with a redirect to the same method at the new one; anything
+    else (a login page, another path) is no such thing and ends as an unreadable answer.
 
     Source: settings/how-to-call-rest-api/change-domen.md.
     """

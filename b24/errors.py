@@ -1,6 +1,7 @@
 """What can go wrong between the app and a portal: one class per thing a caller does about it.
 
-``call`` and ``batch`` raise (or return, per command) exactly these; nobody above the client looks at HTTP statuses.
+``call`` and ``batch`` raise (or return, per command) exactly these; nobody above the client looks at HTTP
+statuses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ class B24Error(Exception):
 
     Attributes:
         code: the portal's own code, upper or lower case as it came; ``""`` where the portal names none.
-        description: the portal's text, localised and possibly HTML: escape it before showing, never match on it.
+        description: the portal's text, localised and possibly HTML: escape it before showing, never match on
+            it.
         status: HTTP status, 0 when there was no answer or the error stood inside a batch.
     """
 

@@ -1,7 +1,8 @@
 """Leases: one owner at a time for a portal's drain or token refresh, with a fencing number.
 
-The number rises whenever the owner changes, so a worker that was asleep sees that its work belongs to somebody
-else. A lease that ran out may be taken by anybody; its former owner cannot renew it any more once it was taken.
+The number rises whenever the owner changes, so a worker that was asleep sees that its work belongs to
+somebody else. A lease that ran out may be taken by anybody; its former owner cannot renew it any more once it
+was taken.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The request limits of a portal, kept by us so that the portal never has to refuse.
 
-Intensity is a leaky bucket per portal and calling address: one row per portal, shared by all threads and processes,
-holding the theoretical arrival time of the next request (GCRA). Part of the burst is kept for people who look at a
-page. A method whose time budget (``operating``) is spent rests alone.
+Intensity is a leaky bucket per portal and calling address: one row per portal, shared by all threads and
+processes, holding the theoretical arrival time of the next request (GCRA). Part of the burst is kept for
+people who look at a page. A method whose time budget (``operating``) is spent rests alone.
 
 Source: settings/performance/limits.md.
 """
@@ -59,7 +59,8 @@ class Limits:
         """Reserve a slot for one request and wait for it; send at once afterwards.
 
         Raises:
-            Throttled: the method rests, or the wait would be too long (60 s; 3 s for a viewer). No slot was taken.
+            Throttled: the method rests, or the wait would be too long (60 s; 3 s for a viewer). No slot was
+                taken.
         """
         wait_s = self.reserve(portal_id, method, interactive=interactive)
         if wait_s > 0:

@@ -75,8 +75,8 @@ class OAuth:
             AccessLost: refused for good (``invalid_grant``, ``PAYMENT_REQUIRED``, not installed).
             SetupMissing: our client id or secret is wrong (``wrong_client`` comes with HTTP 200).
             Unavailable: not reached, or no usable answer; the old pair may be spent or not.
-            Untrusted: there is no refresh token (an isolated on-premise portal sends an empty one), or the answer
-                names no portal.
+            Untrusted: there is no refresh token (an isolated on-premise portal sends an empty one), or the
+                answer names no portal.
         """
         if not refresh_token or len(refresh_token) > 1000:
             raise Untrusted("NO_REFRESH_TOKEN", "the portal sent no authorisation for background work")
@@ -144,4 +144,4 @@ def _lifetime_s(value: Any) -> int:
 
 def _user(value: Any) -> int | None:
     text = str(value)
-    return int(text) if text.isdigit() and 0 < int(text[:12]) else None
+    return int(text) if text.isdigit() and int(text[:12]) > 0 else None

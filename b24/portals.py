@@ -21,7 +21,8 @@ ACTIVE, PAUSED, UNINSTALLED = "active", "paused", "uninstalled"
 
 @dataclass(frozen=True)
 class Portal:
-    """One installed portal; ``application_token`` proves that an event comes from it (``None``: not known yet).
+    """One installed portal; ``application_token`` proves that an event comes from it (``None``: not known
+    yet).
 
     ``endpoint`` is its REST address with a slash at the end, ``state`` one of active, paused, uninstalled.
     """
@@ -147,7 +148,8 @@ def resume(tx: Tx, portal_id: int, *, now: datetime) -> bool:
 def uninstall(tx: Tx, portal_id: int, *, now: datetime) -> None:
     """The app was removed: no tokens stay, nothing is called any more. Data is another decision (``CLEAN``).
 
-    The ``application_token`` stays, so that the portal's repeated announcement is still recognised as genuine.
+    The ``application_token`` stays, so that the portal's repeated announcement is still recognised as
+    genuine.
     """
     tx.execute(
         sa.update(table)
@@ -157,7 +159,7 @@ def uninstall(tx: Tx, portal_id: int, *, now: datetime) -> None:
             state_reason="",
             access_token="",
             refresh_token="",
-            updated_at=now,  # noqa: S106
+            updated_at=now,
         )
     )
 

@@ -1,4 +1,6 @@
-"""The one place that knows what is secret or personal; everything logged or kept as evidence passes through it."""
+"""The one place that knows what is secret or personal; everything logged or kept as evidence passes through
+it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,47 @@ MASK = "***"
 
 SECRET_KEYS = frozenset(
     {
-        "auth", "access_token", "refresh_token", "auth_id", "refresh_id", "application_token", "client_secret",
-        "event_token", "password", "token", "authorization", "code", "secret", "device_token", "enrol_code", "ticket",
+        "auth",
+        "access_token",
+        "refresh_token",
+        "auth_id",
+        "refresh_id",
+        "application_token",
+        "client_secret",
+        "event_token",
+        "password",
+        "token",
+        "authorization",
+        "code",
+        "secret",
+        "device_token",
+        "enrol_code",
+        "ticket",
     }
-)  # fmt: skip
+)
 PERSONAL_KEYS = frozenset(
     {
-        "name", "last_name", "second_name", "lastname", "secondname", "first_name", "email", "phone", "fm", "value",
-        "birthdate", "address", "comments", "comment", "note", "im", "web", "personal_mobile", "work_phone",
+        "name",
+        "last_name",
+        "second_name",
+        "lastname",
+        "secondname",
+        "first_name",
+        "email",
+        "phone",
+        "fm",
+        "value",
+        "birthdate",
+        "address",
+        "comments",
+        "comment",
+        "note",
+        "im",
+        "web",
+        "personal_mobile",
+        "work_phone",
     }
-)  # fmt: skip
+)
 
 _IN_TEXT = re.compile(
     r"(?P<key>"
@@ -32,7 +65,8 @@ _SECRET_PATH = re.compile(r"(/(?:t|scan)/)[0-9A-Za-z_-]{8,}")
 
 
 def redact(value: Any) -> Any:
-    """A copy of nested data with secrets and personal values replaced by ``***``; texts pass :func:`redact_text`.
+    """A copy of nested data with secrets and personal values replaced by ``***``; texts pass
+    :func:`redact_text`.
 
     ``auth`` with nested values keeps its harmless keys (``domain``, ``member_id`` …).
     """

@@ -22,8 +22,8 @@ class Secrets:
     """Everything done with the app's own secret key.
 
     Args:
-        keys: one or more random texts of at least 32 characters; the first encrypts and signs, the others still
-            read what was written before a rotation.
+        keys: one or more random texts of at least 32 characters; the first encrypts and signs, the others
+            still read what was written before a rotation.
 
     Raises:
         ValueError: no key, or one that is too short to be random.
@@ -53,7 +53,7 @@ class Secrets:
 
     def sign(self, payload: Mapping[str, Any], purpose: str) -> str:
         """A URL-safe token that carries ``payload`` (readable by everybody) for one purpose."""
-        token = self._signer(purpose).dumps(dict(payload))
+        token: str | bytes = self._signer(purpose).dumps(dict(payload))
         return token if isinstance(token, str) else token.decode()
 
     def unsign(self, token: str, purpose: str, max_age_s: float) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Secrets:
         except (BadData, ValueError):
             raise Untrusted("BAD_TOKEN") from None
         age_s = time.time() - signed_at.timestamp()
-        if not isinstance(payload, dict) or not -60 <= age_s:
+        if not isinstance(payload, dict) or age_s < -60:
             raise Untrusted("BAD_TOKEN")
         if age_s > max_age_s:
             raise Untrusted("EXPIRED_TOKEN")

@@ -1,8 +1,8 @@
 """The only outgoing socket to portals and to the authorisation server.
 
-JSON goes out by POST, bytes come back. Redirects are never followed here, cookies never kept, no credentials are
-taken from the machine (netrc), and plain http or a loopback address is refused, except the one origin the demo
-started itself.
+JSON goes out by POST, bytes come back. Redirects are never followed here, cookies never kept, no credentials
+are taken from the machine (netrc), and plain http or a loopback address is refused, except the one origin the
+demo started itself.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Transport:
 
     Args:
         cut_s: when the portal gives a request up; background calls wait a little longer than that.
-        allow_origin: an origin of this machine (``http://127.0.0.1:8900``) that may be called although it is not
-            https; only the demo and tests pass one, from code.
+        allow_origin: an origin of this machine (``http://127.0.0.1:8900``) that may be called although it is
+            not https; only the demo and tests pass one, from code.
     """
 
     def __init__(self, *, cut_s: float = 60.0, allow_origin: str | None = None) -> None:
@@ -66,7 +66,9 @@ class Transport:
         return self._send("GET", url, interactive=interactive, params=dict(params))
 
     def read_timeout_s(self, *, interactive: bool) -> float:
-        """How long an answer is waited for: longer than the portal works in the background, short for a person."""
+        """How long an answer is waited for: longer than the portal works in the background, short for a
+        person.
+        """
         return INTERACTIVE_S if interactive else self.cut_s + 5
 
     def close(self) -> None:
@@ -108,7 +110,8 @@ def check_address(url: str, allow_origin: str | None) -> None:
     """Refuse an address no portal of the outside world has.
 
     Raises:
-        SetupMissing: not https, no host, credentials in it, or an address of this machine or network by number.
+        SetupMissing: not https, no host, credentials in it, or an address of this machine or network by
+            number.
     """
     try:
         parts = urlsplit(url)

@@ -18,7 +18,8 @@ class Service:
     Attributes:
         clock: the present moment, aware UTC.
         public_url: ``https://app.example`` without a slash at the end; every link starts with it.
-        wake: hint that a portal has marks, given after the commit; the table is the truth, losing it costs seconds.
+        wake: hint that a portal has marks, given after the commit; the table is the truth, losing it costs
+            seconds.
         local_smtp: a mail server on this machine may be used (demo only).
     """
 
