@@ -50,7 +50,7 @@ class Kind(StrEnum):
     ARRIVED = "arrived"  # device
     ARRIVAL_ANNULLED = "arrival_annulled"  # reason; annuls (fact key), absent: every arrival so far
     FLAG_SET = "flag_set"  # flag, product_line?
-    FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?
+    FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?, line_only: the flag itself stays
     NOTE = "note"  # text
     STAGE_MOVED = "stage_moved"  # to, from: by a person in the CRM
     CANCELLED = "cancelled"  # by the guest
@@ -197,7 +197,7 @@ class _Fold:
         if line:
             self.lines.pop(str(line), None)
         # One product line of several taken back leaves the interest itself.
-        if not line or not self.lines:
+        if not line or not (self.lines or fact.data.get("line_only")):
             self.flags.pop(str(fact.data["flag"]), None)
 
     def _note(self, fact: NewFact) -> None:

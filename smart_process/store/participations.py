@@ -63,6 +63,12 @@ def by_id(tx: Tx, participation_id: int) -> Participation:
     return found
 
 
+def by_item(tx: Tx, portal_id: int, item_id: int) -> Participation | None:
+    """The participation of a CRM item; of one merged into another, the survivor."""
+    p = t.participation.c
+    return _survivor(tx, _first(tx, sa.and_(p.portal_id == portal_id, p.item_id == item_id)))
+
+
 def of_person(tx: Tx, event_id: int, person_id: int) -> Participation | None:
     """The one live participation of a person at an event."""
     p = t.participation.c
@@ -85,6 +91,20 @@ def find_or_add(tx: Tx, *, portal_id: int, event_id: int, person_id: int) -> Par
         found = of_person(tx, event_id, person_id)
     assert found is not None  # noqa: S101  # just made, or made by whoever was faster
     return found
+
+
+def give_item(tx: Tx, seat: Participation, item_id: int) -> int | None:
+    """Tie a CRM item to a participation without one. Returns the other item it is tied to already, if any."""
+    if seat.item_id is None:
+        tx.execute(sa.update(t.participation).where(t.participation.c.id == seat.id).values(item_id=item_id))
+        return None
+    return None if seat.item_id == item_id else seat.item_id
+
+
+def knows(tx: Tx, participation_id: int, key: str) -> bool:
+    """Whether a fact with this key was recorded: the same submission, form item or action."""
+    f = t.fact.c
+    return tx.scalar(sa.select(f.id).where(f.participation_id == participation_id, f.key == key)) is not None
 
 
 def _survivor(tx: Tx, found: Participation | None) -> Participation | None:

@@ -39,14 +39,24 @@ def find_or_add_person(tx: Tx, portal_id: int, submitted: Identity, now: datetim
     What we did not know yet is filled in, nothing known is replaced. When the description fits people who
     contradict each other («Иванов И.» beside Иван and Илья) a new person waits for a decision in the portal.
     """
-    _hold(tx, portal_id, submitted)
-    fitting = [row for row in _agreeing(tx, portal_id, submitted) if _is_same(row, submitted)]
+    fitting = _fitting(tx, portal_id, submitted)
     chosen = _choose(fitting, submitted)
     if chosen is None:
-        return _add(tx, portal_id, submitted, now, candidates=[_candidate(row) for row in fitting])
-    if _fill(tx, chosen, submitted) and chosen.contact_id is None:
-        marks.mark(tx, portal_id, LOOK_UP, [chosen.id], now=now)
+        return _add(tx, portal_id, submitted, now, candidates=_candidates(fitting))
+    _fill(tx, chosen, submitted, now)
     return int(chosen.id)
+
+
+def find_person(tx: Tx, portal_id: int, submitted: Identity) -> int | None:
+    """The person :func:`find_or_add_person` would choose, changing nothing."""
+    chosen = _choose(_fitting(tx, portal_id, submitted), submitted)
+    return int(chosen.id) if chosen else None
+
+
+def complete(tx: Tx, person_id: int, submitted: Identity, now: datetime) -> None:
+    """Fill in what we did not know of a person who is surely this one (their personal link was used)."""
+    row = tx.execute(sa.select(t.person).where(t.person.c.id == person_id)).one()
+    _fill(tx, row, submitted, now)
 
 
 def person_for_contact(tx: Tx, portal_id: int, contact: Contact, now: datetime) -> int:
@@ -104,6 +114,11 @@ def _agreeing(tx: Tx, portal_id: int, one: Identity) -> Sequence[sa.Row[Any]]:
     return tx.execute(_of(portal_id).where(sa.or_(*same))).all() if same else []
 
 
+def _fitting(tx: Tx, portal_id: int, one: Identity) -> list[sa.Row[Any]]:
+    _hold(tx, portal_id, one)
+    return [row for row in _agreeing(tx, portal_id, one) if _is_same(row, one)]
+
+
 def _identity(row: sa.Row[Any]) -> Identity:
     return Identity(**{key: getattr(row, key) for key in _LIMITS})
 
@@ -124,8 +139,18 @@ def _choose(fitting: Sequence[sa.Row[Any]], one: Identity) -> sa.Row[Any] | None
     return None if any(names.contradict(a, b) for a, b in pairs) else best
 
 
-def _candidate(row: sa.Row[Any]) -> dict[str, Any]:
-    return {"person_id": row.id, "contact_id": row.contact_id, "reason": "several"}
+def _candidates(fitting: Sequence[sa.Row[Any]]) -> list[dict[str, Any]]:
+    """Those with a card: only between cards can somebody in the portal decide."""
+    return [
+        {
+            "contact_id": row.contact_id,
+            "company_id": row.company_id,
+            "name": _identity(row).name,
+            "reason": "несколько карточек подходят",
+        }
+        for row in fitting
+        if row.contact_id
+    ]
 
 
 def _add(
@@ -156,13 +181,14 @@ def _add(
     return int(row.id)
 
 
-def _fill(tx: Tx, row: sa.Row[Any], one: Identity) -> bool:
+def _fill(tx: Tx, row: sa.Row[Any], one: Identity, now: datetime) -> None:
     """Fill what is empty; a name given in full also replaces initials of a person without a card."""
     new = {key: value for key, value in _values(one).items() if value and not getattr(row, key)}
     if row.contact_id is None and _fuller(one, _identity(row)):
         new |= {"last_name": _values(one)["last_name"], "first_name": _values(one)["first_name"]}
     _update(tx, row, new)
-    return bool(new)
+    if new:
+        marks.mark(tx, row.portal_id, LOOK_UP, [row.id], now=now)
 
 
 def _fuller(one: Identity, than: Identity) -> bool:

@@ -1,0 +1,262 @@
+"""What the sync reads and writes of participations, events, people and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from b24.store.engine import Tx, insert
+from smart_process.store import tables as t
+
+Row = Mapping[str, Any]
+
+
+def _rows(found: sa.CursorResult[Any]) -> list[Row]:
+    return list(found.mappings().all())
+
+
+def participations(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Participations with what their picture needs of person, event and live outcome."""
+    p, h, e, o = t.participation, t.person, t.event, t.outcome
+    return _rows(
+        tx.execute(
+            sa.select(
+                p,
+                h.c.last_name,
+                h.c.first_name,
+                h.c.contact_id,
+                h.c.company_id,
+                h.c.match,
+                e.c.title.label("event_title"),
+                e.c.item_id.label("event_item_id"),
+                e.c.responsible_id,
+                o.c.priority,
+                o.c.explanation,
+                o.c.kind.label("outcome_kind"),
+                o.c.item_id.label("outcome_item_id"),
+            )
+            .join(h, h.c.id == p.c.person_id)
+            .join(e, e.c.id == p.c.event_id)
+            .outerjoin(o, sa.and_(o.c.id == p.c.outcome_id, o.c.state == "live"))
+            .where(p.c.id.in_(list(ids)))
+            .order_by(p.c.id)
+        )
+    )
+
+
+def participations_by_item(tx: Tx, portal_id: int, item_ids: Iterable[int]) -> dict[int, Row]:
+    """Participations of CRM items; merged and removed ones included, so that old ids keep resolving."""
+    p = t.participation
+    rows = _rows(
+        tx.execute(
+            sa.select(p).where(p.c.portal_id == portal_id, p.c.item_id.in_(list(item_ids))).order_by(p.c.id)
+        )
+    )
+    return {row["item_id"]: row for row in rows}
+
+
+def participations_by_uid(tx: Tx, portal_id: int, uids: Iterable[str]) -> dict[str, Row]:
+    """Participations whose key an item carries in ``xmlId``."""
+    p = t.participation
+    found = tx.execute(sa.select(p).where(p.c.portal_id == portal_id, p.c.uid.in_(list(uids))))
+    return {row["uid"]: row for row in _rows(found)}
+
+
+def participation_of(tx: Tx, event_id: int, person_id: int) -> Row | None:
+    """The living participation of a person at an event."""
+    p = t.participation
+    row = tx.execute(
+        sa.select(p).where(
+            p.c.event_id == event_id,
+            p.c.person_id == person_id,
+            p.c.merged_into.is_(None),
+            p.c.removed_at.is_(None),
+        )
+    ).mappings()
+    return row.first()
+
+
+def update(tx: Tx, table: sa.Table, row_id: int, **values: Any) -> None:
+    """Set columns of one row of ours."""
+    tx.execute(sa.update(table).where(table.c.id == row_id).values(**values))
+
+
+def event_by_item(tx: Tx, portal_id: int, item_id: int) -> Row | None:
+    """An event by its CRM item."""
+    e = t.event
+    return tx.execute(
+        sa.select(e).where(e.c.portal_id == portal_id, e.c.item_id == item_id)
+    ).mappings().first()
+
+
+def event_by_code(tx: Tx, portal_id: int, code: str) -> Row | None:
+    """An event by the code in its registration link (hidden field of a form)."""
+    e = t.event
+    return tx.execute(
+        sa.select(e).where(e.c.portal_id == portal_id, e.c.code == code)
+    ).mappings().first()
+
+
+def events(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Events by our ids."""
+    return _rows(tx.execute(sa.select(t.event).where(t.event.c.id.in_(list(ids))).order_by(t.event.c.id)))
+
+
+def add_event(tx: Tx, **values: Any) -> int:
+    """A new event row; returns its id."""
+    return tx.execute(sa.insert(t.event).values(**values).returning(t.event.c.id)).scalar_one()
+
+
+def people(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """People by our ids."""
+    return _rows(tx.execute(sa.select(t.person).where(t.person.c.id.in_(list(ids))).order_by(t.person.c.id)))
+
+
+def people_by_contact(tx: Tx, portal_id: int, contact_ids: Iterable[int]) -> list[Row]:
+    """People behind CRM contacts."""
+    h = t.person
+    return _rows(
+        tx.execute(sa.select(h).where(h.c.portal_id == portal_id, h.c.contact_id.in_(list(contact_ids))))
+    )
+
+
+def participations_of_people(tx: Tx, person_ids: Iterable[int]) -> list[Row]:
+    """Living participations of people."""
+    p = t.participation
+    return _rows(
+        tx.execute(
+            sa.select(p).where(p.c.person_id.in_(list(person_ids)), p.c.merged_into.is_(None)).order_by(p.c.id)
+        )
+    )
+
+
+def responsible_of_people(tx: Tx, person_ids: Iterable[int]) -> dict[int, int]:
+    """Per person the responsible of an event they take part in: who answers for a card we create."""
+    p, e = t.participation, t.event
+    found = tx.execute(
+        sa.select(p.c.person_id, e.c.responsible_id)
+        .join(e, e.c.id == p.c.event_id)
+        .where(p.c.person_id.in_(list(person_ids)), e.c.responsible_id.is_not(None))
+        .order_by(p.c.id.desc())
+    )
+    return {row.person_id: row.responsible_id for row in found}
+
+
+def outcomes(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Outcomes with their event's CRM id and responsible."""
+    o, e = t.outcome, t.event
+    return _rows(
+        tx.execute(
+            sa.select(
+                o,
+                e.c.item_id.label("event_item_id"),
+                e.c.responsible_id,
+                e.c.title.label("event_title"),
+                e.c.time_zone,
+            )
+            .join(e, e.c.id == o.c.event_id)
+            .where(o.c.id.in_(list(ids)))
+            .order_by(o.c.id)
+        )
+    )
+
+
+def outcomes_by_item(tx: Tx, portal_id: int, kind: str, item_ids: Iterable[int]) -> list[Row]:
+    """Outcomes that became these deals or tasks."""
+    o = t.outcome
+    return _rows(
+        tx.execute(
+            sa.select(o).where(o.c.portal_id == portal_id, o.c.kind == kind, o.c.item_id.in_(list(item_ids)))
+        )
+    )
+
+
+def contacts_and_items(tx: Tx, participation_ids: Sequence[int]) -> list[Row]:
+    """Contact, company and item ids behind participations: what an outcome is bound to."""
+    p, h = t.participation, t.person
+    return _rows(
+        tx.execute(
+            sa.select(p.c.id, p.c.item_id, h.c.contact_id, h.c.company_id, h.c.last_name, h.c.first_name)
+            .join(h, h.c.id == p.c.person_id)
+            .where(p.c.id.in_(list(participation_ids)))
+            .order_by(p.c.id)
+        )
+    )
+
+
+def waiting_mails(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Messages by id."""
+    m = t.message
+    return _rows(tx.execute(sa.select(m).where(m.c.id.in_(list(ids))).order_by(m.c.id)))
+
+
+def effects(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Effects by id that were not done yet."""
+    f = t.effect
+    return _rows(
+        tx.execute(sa.select(f).where(f.c.id.in_(list(ids)), f.c.done_at.is_(None)).order_by(f.c.id))
+    )
+
+
+def raise_watermark(tx: Tx, portal_id: int, entity_type_id: int, updated_time: str) -> None:
+    """Remember the largest portal time read of a type."""
+
+    w = t.watermark
+    statement = insert(tx, w).values(
+        portal_id=portal_id, entity_type_id=entity_type_id, updated_time=updated_time
+    )
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[w.c.portal_id, w.c.entity_type_id], set_={"updated_time": updated_time}
+        )
+    )
+
+
+def watermark(tx: Tx, portal_id: int, entity_type_id: int) -> str:
+    """The largest portal time read of a type, ``""`` before the first reading."""
+    w = t.watermark
+    return (
+        tx.scalar(
+            sa.select(w.c.updated_time).where(w.c.portal_id == portal_id, w.c.entity_type_id == entity_type_id)
+        )
+        or ""
+    )
+
+
+def add_effect(tx: Tx, portal_id: int, kind: str, key: str, body: Mapping[str, Any]) -> int | None:
+    """Something to be said once in the portal; ``None`` when it was said or queued before."""
+
+    row = tx.execute(
+        insert(tx, t.effect)
+        .values(portal_id=portal_id, kind=kind, key=key, body=dict(body))
+        .on_conflict_do_nothing()
+        .returning(t.effect.c.id)
+    ).first()
+    return row.id if row else None
+
+
+def accounts(tx: Tx, portal_id: int, company_ids: Iterable[int]) -> dict[int, Row]:
+    """What we know of CRM companies."""
+    a = t.account
+    found = tx.execute(sa.select(a).where(a.c.portal_id == portal_id, a.c.company_id.in_(list(company_ids))))
+    return {row["company_id"]: row for row in _rows(found)}
+
+
+def save_accounts(tx: Tx, portal_id: int, rows: Sequence[Row], *, now: datetime) -> None:
+    """Keep what was read of CRM companies: title, segment, responsible."""
+
+    if not rows:
+        return
+    a = t.account
+    statement = insert(tx, a)
+    new = statement.excluded
+    names = ("title", "potential", "cooperation", "region", "responsible_id", "read_at")
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[a.c.portal_id, a.c.company_id], set_={name: new[name] for name in names}
+        ),
+        [{"portal_id": portal_id, "read_at": now, **row} for row in rows],
+    )

@@ -1,0 +1,71 @@
+"""Who works here: users and heads of departments, read when somebody is missing and once a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import b24.errors as errors
+from smart_process.store import colleagues as store
+from smart_process.sync.work import Work, all_failed
+
+MARK = "colleagues"
+
+
+def refresh(work: Work) -> int:
+    """Read all users and departments when asked to."""
+    claimed = work.claim(MARK, limit=1)
+    if not claimed:
+        return 0
+    try:
+        users = _pages(work, "user.get", "start")
+        departments = _pages(work, "department.get", "START")
+    except errors.B24Error as error:
+        all_failed(work, claimed, error)
+        return 1
+    heads = {str(one["ID"]): int(one["UF_HEAD"]) for one in departments if str(one.get("UF_HEAD") or "0") != "0"}
+    parents = {str(one["ID"]): str(one.get("PARENT") or "") for one in departments}
+    rows = [_colleague(user, heads, parents) for user in users]
+    with work.service.store.transaction() as tx:
+        store.replace(tx, work.portal_id, rows, now=work.now())
+    work.finish(claimed)
+    return 1
+
+
+def _pages(work: Work, method: str, start: str) -> list[Mapping[str, Any]]:
+    """Classic lists page by offset, 50 a page; the next offset stands beside the result."""
+    rows: list[Mapping[str, Any]] = []
+    offset: int | None = 0
+    while offset is not None:
+        answer = work.client.ask(method, {start: offset} if offset else {})
+        rows += answer.result
+        offset = answer.next
+    return rows
+
+
+def _colleague(
+    user: Mapping[str, Any], heads: Mapping[str, int], parents: Mapping[str, str]
+) -> dict[str, Any]:
+    user_id = int(user["ID"])
+    name = " ".join(part for part in (user.get("NAME"), user.get("LAST_NAME")) if part)
+    return {
+        "user_id": user_id,
+        "name": (name or str(user.get("EMAIL") or f"#{user_id}"))[:160],
+        "active": user.get("ACTIVE") in (True, "Y", "true", 1),
+        "head_id": _head(user, user_id, heads, parents),
+    }
+
+
+def _head(
+    user: Mapping[str, Any], user_id: int, heads: Mapping[str, int], parents: Mapping[str, str]
+) -> int | None:
+    """The nearest head above: of the department, or of the one above it when they are the head themselves."""
+    departments = user.get("UF_DEPARTMENT") or []
+    at = str(departments[0]) if departments else ""
+    for _ in range(20):
+        if not at:
+            return None
+        if heads.get(at) not in (None, user_id):
+            return heads[at]
+        at = parents.get(at, "")
+    return None

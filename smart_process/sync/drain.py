@@ -1,0 +1,128 @@
+"""``drain(portal)``: pull what changed there, decide, push what changed here.
+
+Woken at once and swept by a timer; waking is a hint, the marks are the truth. One drain per portal at a time
+(lease with a fencing number), portals in parallel. Killed anywhere, the next drain goes on from the marks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from b24 import errors, leases, portals
+from b24.store import marks
+from smart_process.service import Service
+from smart_process.store import setups
+from smart_process.sync import colleagues, deciding, effects, mailing, merging, outcomes, people, pull, push
+from smart_process.sync.work import Work
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Work], int]
+"""Works off some due marks of its kinds and says how many it touched."""
+
+STEPS: tuple[Step, ...] = (
+    colleagues.refresh,
+    pull.items,
+    pull.tasks,
+    deciding.closing,
+    deciding.subjects,
+    people.resolve,
+    merging.cards,
+    push.events,
+    push.participations,
+    outcomes.deals,
+    outcomes.tasks,
+    outcomes.todos,
+    effects.comments_and_notices,
+    mailing.send,
+)
+"""In this order, so that each wave uses ids the earlier ones recorded (design 3.1)."""
+
+_OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def drain(service: Service, portal_id: int, *, rounds: int = 1000, budget_s: float = 20.0) -> int:
+    """Work off a portal's due marks until none is left or the time is spent.
+
+    Returns:
+        How many marks were touched; 0 also when another worker holds the portal.
+    Raises nothing that belongs to the portal: such errors end in the marks, the portal's state and the log.
+    """
+    ttl_s = service.portals.cut_s + 30
+    owner = f"{_OWNER}:{threading.get_ident()}"
+    with service.store.transaction() as tx:
+        fence = leases.acquire(tx, portal_id, owner, ttl_s=ttl_s, now=service.clock())
+    if fence is None:
+        return 0
+    try:
+        return _rounds(service, portal_id, owner, fence, ttl_s, rounds, budget_s)
+    finally:
+        with service.store.transaction() as tx:
+            leases.release(tx, portal_id, owner, fence)
+
+
+def _rounds(
+    service: Service, portal_id: int, owner: str, fence: int, ttl_s: float, rounds: int, budget_s: float
+) -> int:
+    with service.store.reading() as tx:
+        portal = portals.by_id(tx, portal_id)
+        setup = setups.read(tx, portal_id)
+    if portal is None or portal.state != "active" or setup is None:
+        return 0
+    going = _watch(service, portal_id, owner, fence, ttl_s, budget_s)
+    work = Work(service, portal_id, setup, service.portals.client(portal_id), fence, going)
+    touched = 0
+    for _ in range(rounds):
+        step_sum = 0
+        for step in STEPS:
+            if not going():
+                return touched
+            step_sum += _safely(work, step)
+        touched += step_sum
+        if not step_sum:
+            break
+    return touched
+
+
+def _watch(
+    service: Service, portal_id: int, owner: str, fence: int, ttl_s: float, budget_s: float
+) -> Callable[[], bool]:
+    started = renewed = service.clock()
+
+    def going() -> bool:
+        nonlocal renewed
+        now = service.clock()
+        if now >= started + timedelta(seconds=budget_s):
+            return False
+        if now < renewed + timedelta(seconds=ttl_s / 10):
+            return True
+        renewed = now
+        with service.store.transaction() as tx:
+            return leases.renew(tx, portal_id, owner, fence, ttl_s=ttl_s, now=now)
+
+    return going
+
+
+def _safely(work: Work, step: Step) -> int:
+    try:
+        return step(work)
+    except errors.AccessLost as lost:
+        with work.service.store.transaction() as tx:
+            portals.pause(tx, work.portal_id, str(lost), now=work.now())
+        log.warning("portal=%s paused: %s", work.portal_id, lost)
+        return 0
+    except errors.B24Error as error:
+        log.info("portal=%s step=%s waits: %s", work.portal_id, step.__module__, error)
+        return 0
+
+
+def due(service: Service) -> list[int]:
+    """Portals that have something to do now, the longest waiting first."""
+    with service.store.reading() as tx:
+        return marks.due_portals(tx, now=service.clock())

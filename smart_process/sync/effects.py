@@ -1,0 +1,76 @@
+"""What is said once in the portal: timeline comments and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from b24 import errors
+from b24.store import marks
+from smart_process.schema import COMPANY, CONTACT, DEAL
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync.work import Work, all_failed, failed
+
+MARK = "effect"
+OWNERS = {DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
+
+
+def comments_and_notices(work: Work) -> int:
+    """Say what waits to be said; a comment whose answer was lost is looked for before it is repeated."""
+    claimed = work.claim(MARK, limit=50)
+    if not claimed:
+        return 0
+    with work.service.store.reading() as tx:
+        rows = {str(row["id"]): row for row in store.effects(tx, [int(one.key) for one in claimed])}
+    work.finish([one for one in claimed if one.key not in rows])
+    todo = {one: rows[one.key] for one in claimed if one.key in rows}
+    try:
+        said = _said_before(work, [row for one, row in todo.items() if one.sent_at and row["kind"] == "comment"])
+        fresh = {one: row for one, row in todo.items() if row["id"] not in said}
+        work.about_to_create(list(fresh))
+        replies = work.client.batch({one.key: _command(row) for one, row in fresh.items()}, write=True) if fresh else {}
+    except errors.B24Error as error:
+        all_failed(work, todo, error)
+        return len(claimed)
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for one, row in todo.items():
+            reply = replies.get(one.key)
+            if isinstance(reply, errors.B24Error):
+                failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
+            else:
+                store.update(tx, t.effect, row["id"], done_at=now)
+                marks.done(tx, [one])
+    return len(claimed)
+
+
+def _command(row: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    body = row["body"]
+    if row["kind"] == "notify":
+        # The same TAG replaces the notice, so that a repeat shows once (chats/notifications/im-notify-system-add).
+        return "im.notify.system.add", {
+            "USER_ID": body["user_id"],
+            "MESSAGE": body["text"],
+            "TAG": f"EVENTAPP|{row['key']}"[:255],
+        }
+    return "crm.timeline.comment.add", {
+        "fields": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body), "COMMENT": body["text"]}
+    }
+
+
+def _owner(body: Mapping[str, Any]) -> str:
+    return OWNERS.get(body["entity_type_id"], f"dynamic_{body['entity_type_id']}")
+
+
+def _said_before(work: Work, rows: list[Mapping[str, Any]]) -> set[int]:
+    said = set()
+    for row in rows:
+        body = row["body"]
+        asked = {
+            "filter": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body)},
+            "select": ["ID", "COMMENT"],
+        }
+        if any(one.get("COMMENT") == body["text"] for one in work.client.ask("crm.timeline.comment.list", asked).result):
+            said.add(row["id"])
+    return said

@@ -1,0 +1,167 @@
+"""One person, one participation: surplus cards are merged into the one that has the ticket.
+
+A portal's form always makes a new item, and one human being may register under two addresses. The surplus card's
+values go into empty fields of the first; where they contradict, a comment keeps them. Old ids keep resolving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from b24 import errors
+from b24.store import marks
+from b24.store.engine import Tx
+from b24.store.marks import Mark
+from smart_process.facts import Kind, NewFact
+from smart_process.store import journal
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync.work import Work, all_failed, failed, later
+
+MARK = "merge"
+
+
+def twins(tx: Tx, portal_id: int, person_id: int, contact_id: int, now: datetime) -> None:
+    """Two people of ours turned out to be one contact: their participations at the same event become one."""
+    people = [row for row in store.people_by_contact(tx, portal_id, [contact_id]) if row["id"] != person_id]
+    if not people:
+        return
+    own = store.participations_of_people(tx, [person_id])
+    others = store.participations_of_people(tx, [row["id"] for row in people])
+    for one in own:
+        for other in others:
+            if one["event_id"] == other["event_id"] and one["removed_at"] is None and other["removed_at"] is None:
+                first, second = _ordered(one, other)
+                _join(tx, portal_id, first, second, now)
+
+
+def _ordered(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The card that stays first: it exists in the CRM, it is registered, it is older."""
+
+    def rank(row: Mapping[str, Any]) -> tuple[bool, bool, int]:
+        return row["item_id"] is None, row["registered_at"] is None, row["id"]
+
+    first, second = sorted((one, other), key=rank)
+    return first, second
+
+
+def _join(tx: Tx, portal_id: int, first: Mapping[str, Any], second: Mapping[str, Any], now: datetime) -> None:
+    """Facts of the second become facts of the first; the second's ticket and links lead there from now on."""
+    history = journal.history(tx, [second["id"]])[second["id"]]
+    store.update(tx, t.participation, second["id"], merged_into=first["id"])
+    merged = NewFact(Kind.MERGED, now, "app", f"merged:{second['id']}", data={"participation": second["id"]})
+    journal.record(tx, {first["id"]: [*history, merged]}, now=now)
+    if second["item_id"] is not None:
+        marks.mark(tx, portal_id, MARK, [f"{first['id']}:{second['item_id']}"], now=now)
+
+
+def cards(work: Work) -> int:
+    """Merge surplus CRM items into the participation they belong to."""
+    claimed = work.claim(MARK, limit=20)
+    if not claimed:
+        return 0
+    pairs = {one: tuple(int(part) for part in one.key.split(":")) for one in claimed}
+    with work.service.store.reading() as tx:
+        rows = {row["id"]: row for row in store.participations(tx, [pair[0] for pair in pairs.values()])}
+    ready = {one: pair for one, pair in pairs.items() if (row := rows.get(pair[0])) and row["item_id"]}
+    _adopt(work, {one: pair for one, pair in pairs.items() if one not in ready}, rows)
+    ready = {one: (pid, item) for one, (pid, item) in ready.items() if rows[pid]["item_id"] != item}
+    work.finish([one for one in claimed if one in pairs and one not in ready and _same(pairs[one], rows)])
+    if ready:
+        _merge(work, ready, rows)
+    return len(claimed)
+
+
+def _same(pair: Sequence[int], rows: Mapping[int, Mapping[str, Any]]) -> bool:
+    return pair[0] in rows and rows[pair[0]]["item_id"] == pair[1]
+
+
+def _adopt(work: Work, pairs: Mapping[Mark, Sequence[int]], rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """A participation without a card takes the surplus one as its own – unless its own may be on the way."""
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for one, (participation_id, item_id) in pairs.items():
+            row = rows.get(participation_id)
+            if row is None or row["merged_into"] is not None:
+                marks.done(tx, [one])
+            elif row["inflight"] is not None:
+                marks.retry(tx, one, at=later(one, now), error="its own card may be on the way", counts=False)
+            else:
+                store.update(tx, t.participation, participation_id, item_id=item_id)
+                eti = work.setup.binding.participation.entity_type_id
+                marks.mark(tx, work.portal_id, "pull", [f"{eti}:{item_id}"], now=now)
+                marks.done(tx, [one])
+
+
+def _merge(
+    work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
+) -> None:
+    eti = work.setup.binding.participation.entity_type_id
+    commands = {
+        one.key: (
+            "crm.entity.mergeBatch",
+            {"params": {"entityTypeId": eti, "entityIds": [rows[pid]["item_id"], item_id]}},
+        )
+        for one, (pid, item_id) in ready.items()
+    }
+    try:
+        replies = work.client.batch(commands, write=True)
+    except errors.B24Error as error:
+        all_failed(work, ready, error)
+        return
+    conflicts = {}
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for one, (pid, item_id) in ready.items():
+            reply = replies[one.key]
+            if isinstance(reply, errors.B24Error):
+                if errors.is_not_found(reply):
+                    marks.done(tx, [one])
+                else:
+                    failed(tx, one, reply, now=now)
+            elif reply.result.get("STATUS") == "SUCCESS":
+                _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)
+            else:
+                conflicts[one] = (pid, item_id)
+    if conflicts:
+        _settle_conflicts(work, conflicts, rows)
+
+
+def _merged(tx: Tx, work: Work, one: Mark, pid: int, item_id: int, survivor: int, now: datetime) -> None:
+    fact = NewFact(Kind.MERGED, now, "app", f"merged:item:{item_id}", data={"item_id": item_id})
+    journal.record(tx, {pid: [fact]}, now=now)
+    eti = work.setup.binding.participation.entity_type_id
+    marks.mark(tx, work.portal_id, "pull", [f"{eti}:{survivor}"], now=now)
+    marks.done(tx, [one])
+
+
+def _settle_conflicts(
+    work: Work, conflicts: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Values contradict: the first card keeps its own, a comment names the other, the surplus goes to the bin."""
+    eti = work.setup.binding.participation.entity_type_id
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for pid, item_id in conflicts.values():
+            text = f"Повторная регистрация: карточка #{item_id} объединена с этой, её значения здесь не изменили ваши."
+            body = {"entity_type_id": eti, "item_id": rows[pid]["item_id"], "text": text}
+            made = store.add_effect(tx, work.portal_id, "comment", f"merge:{item_id}", body)
+            if made:
+                marks.mark(tx, work.portal_id, "effect", [made], now=now)
+    try:
+        replies = work.client.batch(
+            {one.key: ("crm.item.delete", {"entityTypeId": eti, "id": pair[1]}) for one, pair in conflicts.items()},
+            write=True,
+        )
+    except errors.B24Error as error:
+        all_failed(work, conflicts, error)
+        return
+    with work.service.store.transaction() as tx:
+        for one, (pid, item_id) in conflicts.items():
+            reply = replies[one.key]
+            if isinstance(reply, errors.B24Error) and not errors.is_not_found(reply):
+                failed(tx, one, reply, now=now)
+            else:
+                _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)

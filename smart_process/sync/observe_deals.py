@@ -1,0 +1,124 @@
+"""What became of outcomes, and of the contacts and companies behind guests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from b24.store import marks
+from b24.store.engine import Tx
+from smart_process.facts import Kind, NewFact
+from smart_process.store import journal
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync import picture
+from smart_process.sync.segments import account
+from smart_process.sync.work import Work
+
+Item = Mapping[str, Any]
+DEAL_SELECT = (
+    "id",
+    "title",
+    "stageId",
+    "stageSemanticId",
+    "categoryId",
+    "companyId",
+    "contactIds",
+    "assignedById",
+    "updatedTime",
+    "movedTime",
+    "originatorId",
+    "originId",
+)
+RESULTS = {"S": "won", "F": "lost"}
+TASK_DONE = "5"
+NOBODY: frozenset[int] = frozenset()
+
+
+def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+    """Follow our deals to success, failure or reopening; a deal a person deleted is a decision."""
+    with work.service.store.transaction() as tx:
+        for row in store.outcomes_by_item(tx, work.portal_id, "deal", [*found, *gone]):
+            item = found.get(row["item_id"])
+            if item is None:
+                _gone(tx, work, row)
+            else:
+                _deal(tx, work, row, item)
+    return NOBODY
+
+
+def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
+    result = RESULTS.get(str(item.get("stageSemanticId") or ""))
+    shadow = {
+        "stage": item.get("stageId"),
+        "responsible_id": picture.number(item.get("assignedById")),
+        "contact_ids": sorted(picture.number(one) for one in item.get("contactIds") or []),
+        "company_id": picture.number(item.get("companyId")),
+    }
+    before = row["shadow"]
+    touched = row["touched"] or any(
+        shadow[name] != before[name] for name in ("stage", "responsible_id") if name in before
+    )
+    store.update(
+        tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result
+    )
+    if result != row["result"] and "won" in (result, row["result"]):
+        at = datetime.fromisoformat(str(item.get("movedTime") or item["updatedTime"]))
+        kind = Kind.WON if result == "won" else Kind.REOPENED
+        key = f"deal:{row['item_id']}:{kind.value}:{picture.moment(at)}"
+        fact = NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]})
+        journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=work.now())
+
+
+def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
+    """A deleted outcome is a decision: not made again; what was handed over is not any more."""
+    if row["state"] != "live":
+        return
+    now = work.now()
+    store.update(tx, t.outcome, row["id"], state="removed")
+    fact = NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", f"outcome:{row['id']}:removed")
+    journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=now)
+
+
+def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None:
+    """Take over what became of a task of ours; ``None`` when it was deleted."""
+    if found is None:
+        _gone(tx, work, row)
+        return
+    done = str(found.get("status")) == TASK_DONE
+    responsible = picture.number(found.get("responsibleId"))
+    before = row["shadow"]
+    touched = row["touched"] or done or responsible != before.get("responsible_id", responsible)
+    store.update(
+        tx,
+        t.outcome,
+        row["id"],
+        shadow=before | {"responsible_id": responsible, "status": str(found.get("status"))},
+        touched=touched,
+        result="done" if done else None,
+    )
+
+
+def observe_companies(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+    """Keep segment and responsible of the companies that matter to us."""
+    with work.service.store.transaction() as tx:
+        known = store.accounts(tx, work.portal_id, found)
+        rows = [account(item, work.setup.settings) for item_id, item in found.items() if item_id in known]
+        store.save_accounts(tx, work.portal_id, rows, now=work.now())
+    return NOBODY
+
+
+def observe_contacts(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+    """A contact that is gone is looked up again; one that changed its company takes its outcomes along."""
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for row in store.people_by_contact(tx, work.portal_id, [*found, *gone]):
+            item = found.get(row["contact_id"])
+            if item is None:
+                store.update(tx, t.person, row["id"], contact_id=None, match="new")
+                marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
+            elif not row["company_id"] and picture.number(item.get("companyId")):
+                store.update(tx, t.person, row["id"], company_id=picture.number(item["companyId"]))
+                marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
+    return NOBODY

@@ -1,0 +1,220 @@
+"""What people and forms did to participations in the CRM becomes facts.
+
+Three values per field: *shadow* (last confirmed), *now* (just read), *ours* (the projection). Now ≠ shadow is a
+person's change and becomes a fact; it is never told apart by ``updatedBy``, for the installer is a person too.
+While the answer to a write of ours is missing, the values it carried count as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from b24 import errors
+from b24.store import marks
+from b24.store.engine import Tx
+from smart_process import registration
+from smart_process.facts import Kind, NewFact
+from smart_process.schema import CONTACT, FLAGS, flag_field
+from smart_process.store import journal
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync import picture, stage_moves
+from smart_process.sync.picture import Picture
+from smart_process.sync.work import Work
+
+Item = Mapping[str, Any]
+
+
+def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+    """Compare participations just read with what was known and record what is new.
+
+    Returns ids of items that nobody knows yet and that could not be read: look again.
+    """
+    binding = work.setup.binding
+    with work.service.store.reading() as tx:
+        known = store.participations_by_item(tx, work.portal_id, [*found, *gone])
+        by_uid = store.participations_by_uid(tx, work.portal_id, _uids(found))
+    seen = {
+        item_id: picture.read(binding.participation, picture.PARTICIPATION_FIELDS, item)
+        for item_id, item in found.items()
+    }
+    rows = {item_id: known.get(item_id) or by_uid.get(seen[item_id]["xml_id"]) for item_id in found}
+    moves = stage_moves.read(work, binding.participation.entity_type_id, _to_ask(rows))
+    strangers = {item_id: found[item_id] for item_id, row in rows.items() if row is None}
+    contacts = _contacts(work, strangers)
+    with work.service.store.transaction() as tx:
+        for item_id, row in rows.items():
+            if row is not None:
+                _changed(tx, work, row, found[item_id], seen[item_id], moves.get(item_id, []))
+        unplaced = {
+            item_id
+            for item_id in strangers
+            if not _appeared(tx, work, found[item_id], seen[item_id], contacts, moves.get(item_id, []))
+        }
+        for item_id in gone & frozenset(known):
+            _removed(tx, work, known[item_id])
+    return (gone - frozenset(known)) | frozenset(unplaced)
+
+
+def _uids(found: Mapping[int, Item]) -> list[str]:
+    return [str(item["xmlId"]) for item in found.values() if item.get("xmlId")]
+
+
+def _to_ask(rows: Mapping[int, Any]) -> dict[int, int]:
+    """The last history row known of each item. All are asked for, not only those whose stage differs from the
+    shadow: a person's move that our own push overtook shows in the history alone."""
+    return {item_id: int((row["shadow"] if row else {}).get(stage_moves.SEEN, 0)) for item_id, row in rows.items()}
+
+
+def _contacts(work: Work, strangers: Mapping[int, Item]) -> dict[int, Item]:
+    """The contacts behind items that appeared, with their phones and mails."""
+    ids = sorted({picture.number(item.get("contactId")) for item in strangers.values()} - {0})
+    if not ids:
+        return {}
+    pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
+    replies = work.client.batch(
+        {
+            f"c{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
+            for n, page in enumerate(pages)
+        }
+    )
+    found: dict[int, Item] = {}
+    for reply in replies.values():
+        if isinstance(reply, errors.B24Error):
+            raise reply
+        found |= {int(item["id"]): item for item in reply.result["items"]}
+    return found
+
+
+def _changed(
+    tx: Tx, work: Work, row: Mapping[str, Any], item: Item, now: Picture, moves: Sequence[stage_moves.Move]
+) -> None:
+    shadow = dict(row["shadow"])
+    if not shadow:
+        # First sight of an item we created (its answer was lost): everything in it that we sent is ours.
+        shadow = dict(row["inflight"] or {})
+    inflight = row["inflight"] or {}
+    if "stage" in inflight:
+        stage_moves.pushed(shadow, inflight["stage"])
+    by = f"user:{picture.number(item.get('updatedBy'))}"
+    at = datetime.fromisoformat(item["updatedTime"])
+    facts = _stage_facts(item, shadow, stage_moves.by_people(shadow, moves))
+    for name, value in now.items():
+        if value != shadow.get(name, type(value)()) and value != inflight.get(name):
+            facts += _field_facts(item, name, value, shadow.get(name), by=by, at=at)
+    if row["removed_at"] is not None:
+        facts.append(NewFact(Kind.RESTORED, at, by, f"crm:{item['id']}:{item['updatedTime']}:restored"))
+    stage_moves.remember(shadow, moves)
+    stage_moves.stand_aside(shadow, now, row["stage"])
+    store.update(
+        tx, t.participation, row["id"], item_id=int(item["id"]), shadow=shadow | now, inflight=None
+    )
+    now_at = work.now()
+    journal.record(tx, {row["id"]: facts}, now=now_at)
+    # Whatever of ours differs from what was read is written by the push; without a difference it costs nothing.
+    marks.mark(tx, work.portal_id, journal.PUSH, [row["id"]], now=now_at)
+
+
+def _stage_facts(item: Item, shadow: Picture, moves: Sequence[stage_moves.Move]) -> list[NewFact]:
+    # The history does not say who; the item names who moved it last.
+    by = f"user:{picture.number(item.get('movedBy') or item.get('updatedBy'))}"
+    return [
+        NewFact(
+            Kind.STAGE_MOVED,
+            move.at,
+            by,
+            f"crm:history:{move.history_id}",
+            data={"to": move.to, "from": shadow.get("stage", "")},
+        )
+        for move in moves
+        if not move.to.startswith("portal:")
+    ]
+
+
+def _field_facts(
+    item: Item, name: str, value: Any, before: Any, *, by: str, at: datetime
+) -> list[NewFact]:
+    key = f"crm:{item['id']}:{item['updatedTime']}:{name}"
+    if name == "note":
+        return [NewFact(Kind.NOTE, at, by, key, data={"text": value})]
+    if name == "product_lines":
+        added = [line for line in value if line not in (before or [])]
+        dropped = [line for line in before or [] if line not in value]
+        return [
+            *(_line(Kind.FLAG_SET, line, by, at, key) for line in added),
+            *(_line(Kind.FLAG_WITHDRAWN, line, by, at, key) for line in dropped),
+        ]
+    for flag in FLAGS:
+        if name == flag_field(flag):
+            kind = Kind.FLAG_SET if value else Kind.FLAG_WITHDRAWN
+            return [NewFact(kind, at, by, key, data={"flag": flag})]
+    return []
+
+
+def _line(kind: Kind, line: str, by: str, at: datetime, key: str) -> NewFact:
+    data = {"flag": "product_interest", "product_line": line, "line_only": True}
+    return NewFact(kind, at, by, f"{key}:{line}"[:160], data=data)
+
+
+def _appeared(
+    tx: Tx,
+    work: Work,
+    item: Item,
+    now: Picture,
+    contacts: Mapping[int, Item],
+    moves: Sequence[stage_moves.Move],
+) -> bool:
+    """An item nobody of us made: a form's submission or a person's card. ``False``: its event is not known (yet)."""
+    event = _event_of(tx, work, item)
+    if event is None:
+        return False
+    contact = contacts.get(picture.number(item.get("contactId")))
+    placed = registration.register_from_crm(
+        tx,
+        portal_id=work.portal_id,
+        event_id=event["id"],
+        item=item,
+        contact=contact,
+        company_id=picture.number(item.get("companyId")) or None,
+        title=str(item.get("title") or ""),
+        now=work.now(),
+    )
+    if placed.surplus:
+        # The person takes part already: this card is merged into the one that has the ticket.
+        marks.mark(tx, work.portal_id, "merge", [f"{placed.participation_id}:{item['id']}"], now=work.now())
+        return True
+    shadow = dict(now)
+    stage_moves.remember(shadow, moves)
+    store.update(tx, t.participation, placed.participation_id, item_id=int(item["id"]), shadow=shadow)
+    by = f"user:{picture.number(item.get('createdBy'))}"
+    at = datetime.fromisoformat(item["createdTime"])
+    facts = _stage_facts(item, {}, stage_moves.by_people({}, moves))
+    for name, value in now.items():
+        if value:
+            facts += _field_facts(item, name, value, None, by=by, at=at)
+    journal.record(tx, {placed.participation_id: facts}, now=work.now())
+    marks.mark(tx, work.portal_id, journal.PUSH, [placed.participation_id], now=work.now())
+    return True
+
+
+def _event_of(tx: Tx, work: Work, item: Item) -> Mapping[str, Any] | None:
+    """The event by parent link, hidden field or form map, in this order."""
+    binding, settings = work.setup.binding, work.setup.settings
+    parent = picture.number(item.get(binding.parent_event))
+    if parent:
+        return store.event_by_item(tx, work.portal_id, parent)
+    code = str(item.get(binding.participation.fields.get("event_code", "")) or "").strip()
+    if code:
+        return store.event_by_code(tx, work.portal_id, code)
+    mapped = settings.form_events.get(str(picture.number(item.get("webformId"))))
+    return store.event_by_item(tx, work.portal_id, mapped) if mapped else None
+
+
+def _removed(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
+    if row["removed_at"] is not None or row["merged_into"] is not None:
+        return
+    now = work.now()
+    fact = NewFact(Kind.REMOVED, now, "portal", f"crm:{row['item_id']}:removed:{now.isoformat()}")
+    journal.record(tx, {row["id"]: [fact]}, now=now, shadowed=True)
