@@ -53,8 +53,8 @@ def same_person(one: Identity, other: Identity) -> Sameness:
     """Judge two descriptions.
 
     Returns:
-        ``SAME``: e-mail or phone agrees and the names do not contradict. ``CONTRADICTION``: one agrees but the
-        names do contradict (an office's shared address). ``UNKNOWN``: neither agrees.
+        ``SAME``: e-mail or phone agrees and the names do not contradict. ``CONTRADICTION``: one agrees but
+        the names do contradict (an office's shared address). ``UNKNOWN``: neither agrees.
     """
     email = bool(one.email) and one.email == other.email
     phone = bool(one.phone) and one.phone == other.phone

@@ -6,7 +6,8 @@ PostgreSQL whoever looks for an address or a number holds it until the transacti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -23,6 +24,7 @@ from smart_process.store.journal import new_uid
 LOOK_UP = "person"
 """Mark: find the person's card in the portal, or make one."""
 
+_SLOTS = 64
 _LIMITS = {
     "last_name": 120,
     "first_name": 120,
@@ -66,7 +68,7 @@ def person_for_contact(tx: Tx, portal_id: int, contact: Contact, now: datetime) 
     """
     known = tx.execute(_of(portal_id).where(t.person.c.contact_id == contact.contact_id).limit(1)).first()
     if known is None:
-        _hold(tx, portal_id, contact)
+        hold(tx, portal_id, [contact])
         strangers = [
             row
             for row in _agreeing(tx, portal_id, contact)
@@ -115,7 +117,7 @@ def _agreeing(tx: Tx, portal_id: int, one: Identity) -> Sequence[sa.Row[Any]]:
 
 
 def _fitting(tx: Tx, portal_id: int, one: Identity) -> list[sa.Row[Any]]:
-    _hold(tx, portal_id, one)
+    hold(tx, portal_id, [one])
     return [row for row in _agreeing(tx, portal_id, one) if _is_same(row, one)]
 
 
@@ -210,9 +212,11 @@ def _values(one: Identity) -> dict[str, str]:
     return {key: getattr(one, key)[:limit] for key, limit in _LIMITS.items()}
 
 
-def _hold(tx: Tx, portal_id: int, one: Identity) -> None:
+def hold(tx: Tx, portal_id: int, people: Iterable[Identity]) -> None:
+    """Hold addresses and numbers until the transaction ends; call it first when there are many people."""
     if tx.dialect.name != "postgresql":
         return
-    # In one order everywhere, or two submissions with the same pair wait for each other.
-    for key in sorted(f"{portal_id}:{value}" for value in (one.email, one.phone) if value):
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
+    keys = {value for one in people for value in (one.email, one.phone) if value}
+    # Few locks for any number of people, taken in one order everywhere: nobody waits in a circle.
+    for slot in sorted({zlib.crc32(key.encode()) % _SLOTS for key in keys}):
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(portal_id, slot)))
