@@ -52,6 +52,8 @@ def shown(kind: Kind, name: str, about: dict[str, Any], item: dict[str, Any]) ->
     options = choices(kind, name, about, item)
     values = value if isinstance(value, list) else [value]
     parts = [part for one in values if one not in (None, "", [], {}) for part in show(about, one, options)]
+    if name == "opportunity" and value:
+        parts = [Part(show_money(value, item.get("currencyId")))]
     editor = "" if about.get("isReadOnly") else editor_of(about, options)
     return Shown(
         name,

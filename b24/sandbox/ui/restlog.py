@@ -22,8 +22,8 @@ def rest_log() -> str:
 
 def recent() -> list[dict[str, Any]]:
     """Calls kept by the server, newest first; none on a server that keeps none."""
-    kept = current_app.extensions.get("recent_calls")
-    return list(reversed(kept)) if kept is not None else []
+    log = current_app.extensions.get("call_log")
+    return list(reversed(log.recent)) if log is not None else []
 
 
 def prepared(row: dict[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def categories(kind: Kind) -> list[dict[str, Any]]:
         if not kind.has_stages or kind.entity_type_id == LEAD:
             return [{"id": 0, "name": "", "isDefault": "Y"}]
         rows = desk().structure("crm.category.list", entityTypeId=kind.entity_type_id)["categories"]
-        return [dict(row) for row in rows]
+        return [dict(row) for row in rows] or [{"id": 0, "name": "", "isDefault": "Y"}]
 
     return remembered(("categories", kind.entity_type_id), read)
 
