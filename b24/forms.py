@@ -95,4 +95,4 @@ def _put(root: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _key(node: dict[str, Any], key: str) -> str:
-    return key if key else str(sum(1 for known in node if known.isdecimal()))
+    return key or str(sum(1 for known in node if known.isdecimal()))
