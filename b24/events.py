@@ -19,9 +19,7 @@ from b24.portals import UNINSTALLED, Portal
 from b24.secrets import Secrets
 
 LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
-_CLASSIC = re.compile(
-    r"ONCRM(?P<type>LEAD|DEAL|CONTACT|COMPANY)(?P<action>ADD|UPDATE|DELETE|MOVETOCATEGORY)"
-)
+_CLASSIC = re.compile(r"ONCRM(?P<type>LEAD|DEAL|CONTACT|COMPANY)(?P<action>ADD|UPDATE|DELETE|MOVETOCATEGORY)")
 _CLASSIC_TYPES = {"LEAD": LEAD, "DEAL": DEAL, "CONTACT": CONTACT, "COMPANY": COMPANY}
 _DYNAMIC = re.compile(r"ONCRMDYNAMICITEM(?P<action>ADD|UPDATE|DELETE)(?:_(?P<type>\d{1,9}))?")
 _TASK = re.compile(r"ONTASK(?P<action>ADD|UPDATE|DELETE)")
@@ -83,8 +81,9 @@ class PortalEvent:
     @property
     def action(self) -> str:
         """``add``, ``update`` or ``delete``; ``""`` for events that are none of these."""
-        found = _CLASSIC.fullmatch(self.event) or _DYNAMIC.fullmatch(self.event) or
-        _TASK.fullmatch(self.event) action = found["action"].lower() if found else ""
+        patterns = (_CLASSIC, _DYNAMIC, _TASK)
+        found = next((match for one in patterns if (match := one.fullmatch(self.event))), None)
+        action = found["action"].lower() if found else ""
         return "update" if action == "movetocategory" else action
 
     @property

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from b24.client import Portals
 
 _PLACEMENT = re.compile(r"[A-Z][A-Z0-9_]{1,99}")
-_CRM_PLACEMENT =
-re.compile(r"CRM_(?:DYNAMIC_(?P<dynamic>\d{1,9})|(?P<classic>LEAD|DEAL|CONTACT|COMPANY))_DETAIL_\w+") _CLASSIC
-= {"LEAD": LEAD, "DEAL": DEAL, "CONTACT": CONTACT, "COMPANY": COMPANY}
+_CRM_PLACEMENT = re.compile(
+    r"CRM_(?:DYNAMIC_(?P<dynamic>\d{1,9})|(?P<classic>LEAD|DEAL|CONTACT|COMPANY))_DETAIL_\w+"
+)
+_CLASSIC = {"LEAD": LEAD, "DEAL": DEAL, "CONTACT": CONTACT, "COMPANY": COMPANY}
 
 
 @dataclass(frozen=True)
