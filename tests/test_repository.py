@@ -29,7 +29,8 @@ REGISTRY = re.compile(
     r"|\bregistry\.[a-z]+\.(?:org|com)\b|\bpy(?:pi|thonhosted)\.org\b"
 )
 MACHINE = re.compile(r"(?<![\w.:/-])/(?:w[o]rk|r[o]ot|home/\w+|Users/\w+)/")
-LEFT_OVER = re.compile(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b")
+# A to-do is also a thing in the portal: only comments say it about code.
+LEFT_OVER = re.compile(r"(?:#|//|/\*|<!--).*\b(?:TODO|FIXME|XXX)\b|\bNotImplementedError\b")
 PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
 
 
