@@ -176,14 +176,14 @@ def _make_options(w: Workplace, owner: Owner, report: Report) -> None:
 
 def _config(w: Workplace, owner: Owner, spec: FieldSpec) -> dict[str, Any]:
     """Settings of one field with its options (a list does not promise them)."""
-    rows = w.pages(
+    rows = w.client.listed(
         "userfieldconfig.list",
         {
             "moduleId": "crm",
             "select": {"0": "id", "1": "entityId", "2": "fieldName"},
             "filter": {"fieldName": owner.upper(spec)},
         },
-        "fields",
+        rows_at="fields",
     )
     number = next(int(row["id"]) for row in rows if row.get("entityId") == owner.entity_id)
     result = w.client.call("userfieldconfig.get", {"moduleId": "crm", "id": number})

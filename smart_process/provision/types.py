@@ -20,7 +20,9 @@ def make_types(w: Workplace) -> Report:
     """Find or make both smart processes and put our marker on them."""
     report = Report()
     for spec in TYPES.values():
-        existing = {int(row["entityTypeId"]): row for row in w.pages("crm.type.list", {}, "types")}
+        existing = {
+            int(row["entityTypeId"]): row for row in w.client.listed("crm.type.list", rows_at="types")
+        }
         row = _find(w, spec, existing)
         if row is None:
             row = _make(w, spec, existing)
@@ -80,7 +82,7 @@ def _find(w: Workplace, spec: TypeSpec, existing: Mapping[int, dict[str, Any]]) 
 
 def _marked_type_ids(w: Workplace, spec: TypeSpec) -> list[int]:
     wanted = marker_id(spec.key, MARKER)
-    rows = w.pages(
+    rows = w.client.listed(
         "userfieldconfig.list",
         {
             "moduleId": "crm",
@@ -88,7 +90,7 @@ def _marked_type_ids(w: Workplace, spec: TypeSpec) -> list[int]:
             "filter": {"xmlId": wanted},
             "order": {"id": "ASC"},
         },
-        "fields",
+        rows_at="fields",
     )
     owners = [str(row.get("entityId", "")) for row in rows if row.get("xmlId") == wanted]
     return [int(owner[4:]) for owner in owners if owner.startswith("CRM_") and owner[4:].isdecimal()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,8 +17,10 @@ class Caller(Protocol):
         """One call; the result."""
         ...
 
-    def ask(self, method: str, params: Mapping[str, Any] | None = None, *, write: bool = False) -> Any:
-        """One call; the answer with ``result`` and ``next``."""
+    def listed(
+        self, method: str, params: Mapping[str, Any] | None = None, *, rows_at: str | None = None
+    ) -> list[dict[str, Any]]:
+        """All rows of a list that pages by ``start`` and ``next``."""
         ...
 
     def batch(
@@ -101,11 +103,3 @@ class Workplace:
             refused += [one for one in answers.values() if isinstance(one, B24Error)]
         if refused:
             raise refused[0]
-
-    def pages(self, method: str, params: Mapping[str, Any], rows_at: str) -> Iterator[dict[str, Any]]:
-        """All rows of a list that pages by ``start`` and ``next``."""
-        start: int | None = 0
-        while start is not None:
-            answer = self.client.ask(method, {**params, "start": start})
-            yield from answer.result[rows_at]
-            start = answer.next

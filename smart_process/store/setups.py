@@ -48,6 +48,11 @@ def read(tx: Tx, portal_id: int) -> Setup:
     )
 
 
+def known(tx: Tx, portal_id: int) -> bool:
+    """Whether anything was kept for this portal before: its settings are then somebody's choice."""
+    return tx.scalar(sa.select(t.setup.c.portal_id).where(t.setup.c.portal_id == portal_id)) is not None
+
+
 def write_binding(tx: Tx, portal_id: int, binding: Binding) -> None:
     """Keep a finished binding; the notebook of provisioning stays."""
     _write(tx, portal_id, binding={"bound": binding.to_json(), "progress": read(tx, portal_id).progress})

@@ -1,0 +1,25 @@
+"""Headers of a page that opens inside a portal: framed by that portal only, never stored. Pure.
+
+Source: local-integrations/site-does-not-allow-connection.md.
+"""
+
+from __future__ import annotations
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors "
+)
+
+
+def headers(origin: str | None) -> dict[str, str]:
+    """Headers of a page for the portal at ``origin`` (from the database); ``None``: framed by nobody.
+
+    No ``X-Frame-Options``: it knows no foreign origin.
+    """
+    return {
+        "Content-Security-Policy": _POLICY + (f"'self' {origin}" if origin else "'none'"),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+    }
