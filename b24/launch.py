@@ -154,9 +154,9 @@ def accept_token(portals: Portals, event: PortalEvent) -> int:
     portal = _stored(portals, event.member_id)
     if portal is None or not event.application_token:
         raise Untrusted("FORGED_EVENT", "unknown portal or no application token")
-    if portal.application_token and Secrets.equal(portal.application_token, event.application_token):
-        if portal.state != stored_portals.UNINSTALLED:
-            return portal.id
+    same = Secrets.equal(portal.application_token or "", event.application_token)
+    if same and portal.state != stored_portals.UNINSTALLED:
+        return portal.id
     if event.refresh_token:
         return _by_refresh_token(portals, portal, event)
     _prove_our_app(portals, portal, event)

@@ -1,0 +1,65 @@
+"""The database's tables, brought to what this version of the app expects. Both databases, one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from b24.store.engine import Store, Tx
+from b24.store.tables import metadata
+
+HERE = Path(__file__).parent / "migrations"
+# Any number; the same in every process of the app.
+_LOCK = 0x6224_0001
+
+
+def upgrade(store: Store, revision: str = "head") -> None:
+    """Make or upgrade all tables; safe to call from several processes at once, and again."""
+    with store.transaction() as tx:
+        _alone(tx)
+        command.upgrade(_config(tx), revision)
+
+
+def downgrade(store: Store, revision: str) -> None:
+    """Go back to a revision; ``base`` removes everything."""
+    with store.transaction() as tx:
+        _alone(tx)
+        command.downgrade(_config(tx), revision)
+
+
+def current(tx: Tx) -> str | None:
+    """The revision of a database, ``None`` for an empty one."""
+    return MigrationContext.configure(tx).get_current_revision()
+
+
+def head() -> str | None:
+    """The revision this version of the app expects."""
+    return ScriptDirectory(str(HERE)).get_current_head()
+
+
+def new_revision(store: Store, message: str, revision: str) -> None:
+    """Write a revision from the difference between the database and the declared tables (for developers).
+
+    Import every package that declares tables first.
+    """
+    with store.transaction() as tx:
+        command.revision(_config(tx), message=message, rev_id=revision, autogenerate=True)
+
+
+def _config(tx: Tx) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.attributes["connection"] = tx
+    config.attributes["target_metadata"] = metadata
+    return config
+
+
+def _alone(tx: Tx) -> None:
+    """Two processes that start together upgrade one after the other (SQLite's writers always do)."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
