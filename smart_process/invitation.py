@@ -61,7 +61,7 @@ def select(tx: Tx, event_id: int, contacts: Iterable[Contact], *, by: str, now: 
 
 
 def invite(tx: Tx, participation_ids: Iterable[int], *, now: datetime) -> Invitations:
-    """Queue the invitation of each participation, once in its life; the stage follows when the mail has left."""
+    """Queue the invitation of each participation, once in its life; the stage follows the sent mail."""
     counts = dict.fromkeys(Invitations.__dataclass_fields__, 0)
     for participation_id in dict.fromkeys(participation_ids):
         counts[_invite(tx, participation_id, now)] += 1

@@ -7,15 +7,28 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import hypothesis
 import pytest
 
 from tests.chromium import browser, camera_page, chromium, console, page, phone_page
+from tests.guest_world import guests, guests_anywhere
 
-__all__ = ["browser", "camera_page", "chromium", "console", "page", "phone_page"]
+if TYPE_CHECKING:
+    from b24.store.engine import Store
+
+__all__ = [
+    "browser",
+    "camera_page",
+    "chromium",
+    "console",
+    "guests",
+    "guests_anywhere",
+    "page",
+    "phone_page",
+]
 
 IN_CI = os.environ.get("CI") == "1"
 HERE = Path(__file__).parent
@@ -120,3 +133,31 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     finally:
         with psycopg.connect(postgres_server, autocommit=True) as server:
             server.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty SQLite database with all tables, in a file of its own."""
+    yield from _opened(f"sqlite:///{tmp_path / 'app.db'}")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The same test on both databases."""
+    if request.param == "sqlite":
+        yield from _opened(f"sqlite:///{tmp_path / 'app.db'}")
+    else:
+        url: str = request.getfixturevalue("postgres_url")
+        yield from _opened(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def _opened(url: str) -> Iterator[Store]:
+    import smart_process.store.tables  # noqa: F401  its tables join the shared metadata
+    from b24.store.engine import Store
+    from b24.store.tables import metadata
+
+    store = Store(url)
+    with store.transaction() as tx:
+        metadata.create_all(tx)
+    yield store
+    store.close()

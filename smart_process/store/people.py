@@ -133,6 +133,9 @@ def _choose(fitting: Sequence[sa.Row[Any]], one: Identity) -> sa.Row[Any] | None
     """The best of several; nobody when they contradict each other and none has the very same name."""
     if not fitting:
         return None
+    for row in fitting:
+        if sorted(names.words(_identity(row).name)) == sorted(names.words(one.name)):
+            return row
     # max() keeps the first of equals: the oldest.
     best = max(fitting, key=lambda row: agreement(_identity(row), one))
     if names.equal(_identity(best).name, one.name):

@@ -1,0 +1,120 @@
+"""A portal with one event and no Bitrix24 behind it: where guests register, hold tickets and get mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from b24.store.engine import Store
+from b24.store.tables import mark, metadata, portal
+from smart_process.settings import Settings, Smtp
+from smart_process.store import setups
+from smart_process.store import tables as t
+
+NOW = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
+STARTS = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+
+
+@dataclass
+class GuestWorld:
+    """The database and the ids in it; ``now`` is what the app takes for the time."""
+
+    store: Store
+    portal_id: int = 0
+    event_id: int = 0
+    now: datetime = NOW
+
+    def add_event(self, **values: Any) -> int:
+        """An event that is open for registration; values override."""
+        with self.store.transaction() as tx:
+            number = tx.scalar(sa.select(sa.func.count()).select_from(t.event)) or 0
+            base = {
+                "portal_id": self.portal_id,
+                "item_id": 7 + number,
+                "code": f"partner-day-{number}",
+                "title": "Партнёрская конференция",
+                "stage": "open",
+                "starts_at": STARTS,
+                "ends_at": STARTS + timedelta(hours=8),
+                "time_zone": "Asia/Almaty",
+                "place": "Алматы, пр. Достык, 52",
+                "product_lines": ["Насосы", "Клапаны"],
+                "sender": "Компания «Водолей»",
+                "shadow": {},
+            }
+            made = tx.execute(sa.insert(t.event).values(base | values).returning(t.event.c.id))
+            return int(made.scalar_one())
+
+    def change_event(self, **values: Any) -> None:
+        """Change the event under test."""
+        with self.store.transaction() as tx:
+            tx.execute(sa.update(t.event).where(t.event.c.id == self.event_id).values(**values))
+
+    def change_settings(self, **values: Any) -> None:
+        """Replace the portal's settings: defaults with these."""
+        with self.store.transaction() as tx:
+            setups.write_settings(tx, self.portal_id, Settings(**values))
+
+    def rows(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
+        """All rows of a table, in order."""
+        with self.store.reading() as tx:
+            first = next(iter(table.primary_key.columns))
+            return list(tx.execute(sa.select(table).where(*conditions).order_by(first)))
+
+    def marked(self, kind: str) -> list[str]:
+        """Keys of the marks of a kind."""
+        return sorted(row.key for row in self.rows(mark) if row.kind == kind)
+
+
+def add_portal(world: GuestWorld, member_id: str = "a" * 32) -> None:
+    """Another installed portal; the world then stands for it."""
+    with world.store.transaction() as tx:
+        made = tx.execute(
+            sa.insert(portal)
+            .values(
+                member_id=member_id,
+                client_endpoint="http://127.0.0.1:1/rest/",
+                access_token="x",
+                refresh_token="x",
+                token_expires_at=NOW,
+                user_id=1,
+                installed_at=NOW,
+                updated_at=NOW,
+            )
+            .returning(portal.c.id)
+        )
+        world.portal_id = made.scalar_one()
+
+
+def _world(url: str) -> Iterator[GuestWorld]:
+    store = Store(url)
+    metadata.create_all(store.engine)
+    world = GuestWorld(store)
+    add_portal(world)
+    world.event_id = world.add_event()
+    smtp = Smtp(from_address="events@vodoley.example", from_name="Водолей")
+    world.change_settings(smtp=smtp)
+    yield world
+    store.close()
+
+
+@pytest.fixture
+def guests(tmp_path: Path) -> Iterator[GuestWorld]:
+    """A guest world on SQLite."""
+    yield from _world(f"sqlite:///{tmp_path / 'guests.db'}")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def guests_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuestWorld]:
+    """A guest world on each database we support."""
+    if request.param == "sqlite":
+        yield from _world(f"sqlite:///{tmp_path / 'guests.db'}")
+    else:
+        url = str(request.getfixturevalue("postgres_url"))
+        yield from _world(url.replace("postgresql://", "postgresql+psycopg://"))
