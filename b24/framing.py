@@ -7,17 +7,18 @@ from __future__ import annotations
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors "
+    "base-uri 'none'; object-src 'none'; form-action 'self'"
 )
 
 
 def headers(origin: str | None) -> dict[str, str]:
-    """Headers of a page for the portal at ``origin`` (from the database); ``None``: framed by nobody.
+    """Headers of a page for the portal at ``origin`` (from the database).
 
-    No ``X-Frame-Options``: it knows no foreign origin.
+    ``None`` is for pages that only say something, before we know who asks: a refusal must be readable in the
+    frame of any portal. No ``X-Frame-Options``: it knows no foreign origin.
     """
     return {
-        "Content-Security-Policy": _POLICY + (f"'self' {origin}" if origin else "'none'"),
+        "Content-Security-Policy": _POLICY + (f"; frame-ancestors 'self' {origin}" if origin else ""),
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask.typing import ResponseReturnValue
 
-from placements.session import PageSession
+from b24.page_session import PageSession
+from b24.portals import Portal
 from smart_process.language import Translator
 from smart_process.schema import PLACEMENTS, Binding, PlacementSpec
 from smart_process.service import Service
@@ -21,6 +22,7 @@ class Opened:
         session: who looks at what; ``token`` is the same, signed, for the page's script.
         binding: names in this portal's CRM.
         origin: ``https://portal.example``, for links to cards.
+        viewer_token: the viewer's own token from the launch, to read with while the page is made.
     """
 
     session: PageSession
@@ -28,6 +30,8 @@ class Opened:
     binding: Binding
     origin: str
     translate: Translator
+    portal: Portal = field(repr=False)
+    viewer_token: str = field(default="", repr=False)
 
 
 Tab = Callable[[Service, Opened], ResponseReturnValue]

@@ -1,4 +1,4 @@
-"""Guards of what pages inside the portal ask of us: a session in a header, for changes the viewer's token too.
+"""Guards of what pages inside the portal ask of us: a session in a header, for changes the viewer's token.
 
 Rights are the portal's: before anything is changed, the portal is asked with the viewer's own token.
 """

@@ -1,0 +1,82 @@
+"""What the portal's queue server posts: decide trust, mark, answer. Nothing is read from the portal here.
+
+Events are never sent again, so an answer of 2xx is given only after the commit (design 4.1, 4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from b24 import portals
+from b24.errors import Malformed, Untrusted
+from b24.events import COMPANY, CONTACT, DEAL, LEAD, PortalEvent, parse_event, verify_event
+from b24.portals import Portal
+from b24.store import marks
+from handlers import lifecycle
+from smart_process.schema import Binding
+from smart_process.service import Service
+from smart_process.store import setups
+
+PULL, PULL_TASK = "pull", "pull_task"
+_CLASSIC = frozenset({LEAD, DEAL, CONTACT, COMPANY})
+Reaction = Callable[[Service, Portal, PortalEvent], None]
+
+
+def blueprint(service: Service) -> Blueprint:
+    """``/b24/events``."""
+    bp = Blueprint("portal_events", __name__)
+
+    @bp.get("/b24/events")
+    def neutral() -> ResponseReturnValue:
+        return "", 200
+
+    @bp.post("/b24/events")
+    def receive() -> ResponseReturnValue:
+        try:
+            event = parse_event(request.get_data())
+            _take(service, event)
+        except Malformed:
+            return "unreadable", 400
+        except Untrusted:
+            return "forbidden", 403
+        return "", 200
+
+    return bp
+
+
+def _take(service: Service, event: PortalEvent) -> None:
+    reaction = lifecycle.REACTIONS.get(event.event)
+    if event.event in lifecycle.SELF_PROVING:
+        # These bring a token that is not known yet: they prove themselves.
+        lifecycle.renewed(service, event)
+        return
+    with service.store.reading() as tx:
+        portal = verify_event(event, portals.by_member(tx, service.secrets, event.member_id))
+        binding = setups.read(tx, portal.id).binding
+    if reaction is not None:
+        reaction(service, portal, event)
+        return
+    found = concerned(event, binding)
+    if found is None:
+        return
+    with service.store.transaction() as tx:
+        marks.mark(tx, portal.id, found[0], [found[1]], now=service.clock())
+    service.wake(portal.id)
+
+
+def concerned(event: PortalEvent, binding: Binding | None) -> tuple[str, str] | None:
+    """The mark an event leads to: kind and key; ``None`` for objects that are not our business.
+
+    Raises:
+        Malformed: an event about an object that names none.
+    """
+    item = event.item()
+    if item is not None:
+        entity_type_id, item_id = item
+        ours = binding is not None and (entity_type_id in _CLASSIC or binding.of(entity_type_id) is not None)
+        return (PULL, f"{entity_type_id}:{item_id}") if ours else None
+    task_id = event.task_id()
+    return (PULL_TASK, str(task_id)) if task_id is not None and binding is not None else None

@@ -1,0 +1,188 @@
+"""Our pages inside the portal: the main page and the tabs. A launch is verified, gets a session, is rendered.
+
+``GET`` and ``HEAD`` answer a neutral page (the Market's address checker asks so) and do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from b24 import framing, portals
+from b24.errors import B24Error, Malformed, Untrusted
+from b24.launch import Launch, Viewer, parse_launch, verify_page, verify_viewer
+from b24.page_session import HEADER, RENEWABLE_S, PageSession
+from b24.portals import Portal
+from placements.home import home
+from placements.registry import Opened, Tab, checked, spec_of
+from placements.session import TOKEN_HEADER, problem
+from smart_process.language import choose, translator
+from smart_process.schema import Binding
+from smart_process.service import Service
+from smart_process.store import setups
+
+APP = "app"
+
+
+def blueprint(service: Service, tabs: Mapping[str, Tab]) -> Blueprint:
+    """``/b24/app``, ``/b24/placement/<name>`` and the renewal of page sessions.
+
+    Args:
+        tabs: per declared placement the function that makes its page.
+    """
+    bp = Blueprint("pages", __name__)
+    known_tabs = checked(tabs)
+
+    @bp.get("/b24/app")
+    @bp.get("/b24/placement/<name>")
+    def neutral(name: str = "") -> ResponseReturnValue:
+        return message(None, 200, "Мероприятия", "Эта страница открывается внутри портала Битрикс24.")
+
+    @bp.post("/b24/app")
+    def app_page() -> ResponseReturnValue:
+        request.get_data()  # before the form is touched, or the body is gone for the launch
+        token = request.form.get("page_session", "")
+        return _guarded(lambda: _from_install(service, token) if token else _launched(service, APP, home))
+
+    @bp.post("/b24/placement/<name>")
+    def placement(name: str) -> ResponseReturnValue:
+        tab = known_tabs.get(name)
+        if tab is None:
+            return message(
+                None, 404, "Такой вкладки нет", "Переустановите приложение, чтобы обновить вкладки."
+            )
+        return _guarded(lambda: _launched(service, name, tab))
+
+    @bp.post("/b24/page/session")
+    def renew() -> ResponseReturnValue:
+        return _renewed(service)
+
+    return bp
+
+
+def message(origin: str | None, status: int, title: str, text: str, language: str = "") -> Response:
+    """A page that only says something, in the viewer's language."""
+    lang = choose(language or request.values.get("LANG", "").lower(), [], "ru")
+    _ = translator(lang)
+    page = render_template("app/message.html", _=_, language=lang, title=_(title), text=_(text))
+    return framed(make_response(page, status), origin)
+
+
+def framed(response: Response, origin: str | None) -> Response:
+    """The response with the headers of a page for one portal."""
+    response.headers.update(framing.headers(origin))
+    return response
+
+
+def _guarded(view: Any) -> ResponseReturnValue:
+    """What the outside gets wrong is answered with words; nothing of it is repeated."""
+    try:
+        answer: ResponseReturnValue = view()
+    except Malformed:
+        return message(
+            None, 400, "Страница не открылась", "Откройте её ещё раз из меню или карточки портала."
+        )
+    except Untrusted:
+        return message(
+            None,
+            403,
+            "Нет доступа",
+            "Портал не подтвердил, что эту страницу открыли вы. Обновите страницу портала.",
+        )
+    except B24Error:
+        return message(
+            None,
+            503,
+            "Портал не отвечает",
+            "Не удалось проверить ваш доступ. Обновите страницу через минуту.",
+        )
+    return answer
+
+
+def _launched(service: Service, page: str, tab: Tab) -> ResponseReturnValue:
+    launch = parse_launch(request.get_data(), request.query_string)
+    language = choose(launch.language, [], "ru")
+    # Only a card of the type the tab belongs to is read; an invented placement code opens nothing.
+    viewer = verify_page(service.portals, launch)
+    portal, binding = _portal(service, viewer.portal_id)
+    if binding is None:
+        return message(
+            portal.origin,
+            200,
+            "Установка не закончена",
+            "Администратор портала должен завершить установку.",
+            language,
+        )
+    session = _session(launch, viewer, page, binding, language)
+    return _opened(service, session, portal, binding, tab)
+
+
+def _session(launch: Launch, viewer: Viewer, page: str, binding: Binding, language: str) -> PageSession:
+    item = launch.item()
+    spec = spec_of(page)
+    if spec is not None:
+        types = {"event": binding.event.entity_type_id, "participation": binding.participation.entity_type_id}
+        if launch.placement != spec.code_in(types):
+            raise Untrusted("OTHER_PLACEMENT")
+    return PageSession(
+        portal_id=viewer.portal_id,
+        user_id=viewer.user_id,
+        is_admin=viewer.is_admin,
+        page=page,
+        entity_type_id=item[0] if item and spec else None,
+        item_id=item[1] if item and spec else None,
+        language=language,
+    )
+
+
+def _from_install(service: Service, token: str) -> ResponseReturnValue:
+    """The installer hands its administrator over without a second launch."""
+    session = PageSession.read(service.secrets, token)
+    portal, binding = _portal(service, session.portal_id)
+    if session.page != APP or binding is None:
+        raise Untrusted("BAD_TOKEN")
+    return _opened(service, session, portal, binding, home)
+
+
+def _opened(
+    service: Service, session: PageSession, portal: Portal, binding: Binding, tab: Tab
+) -> ResponseReturnValue:
+    opened = Opened(
+        session=session,
+        token=session.sign(service.secrets),
+        binding=binding,
+        origin=portal.origin,
+        translate=translator(session.language),
+        viewer_token=request.form.get("AUTH_ID", ""),
+        portal=portal,
+    )
+    return framed(make_response(tab(service, opened)), portal.origin)
+
+
+def _portal(service: Service, portal_id: int) -> tuple[Portal, Binding | None]:
+    with service.store.reading() as tx:
+        portal = portals.by_id(tx, service.secrets, portal_id)
+        setup = setups.read(tx, portal_id)
+    if portal is None or portal.state == portals.UNINSTALLED:
+        raise Untrusted("NOT_INSTALLED")
+    return portal, setup.binding
+
+
+def _renewed(service: Service) -> ResponseReturnValue:
+    """A new session for a page left open, when the viewer's present token is still theirs."""
+    try:
+        old = PageSession.read(service.secrets, request.headers.get(HEADER, ""), max_age_s=RENEWABLE_S)
+        viewer = verify_viewer(
+            service.portals, old.portal_id, request.headers.get(TOKEN_HEADER, ""), item=old.item
+        )
+        if viewer.user_id != old.user_id:
+            raise Untrusted("OTHER_USER")
+    except Untrusted as error:
+        return problem(401, error.code.lower(), "Страница открыта слишком давно. Обновите её.")
+    except B24Error:
+        return problem(503, "portal", "Портал не отвечает. Повторите через минуту.")
+    fresh = PageSession(**{**vars(old), "is_admin": viewer.is_admin})
+    return {"session": fresh.sign(service.secrets)}, 200, {"Cache-Control": "no-store"}
