@@ -55,6 +55,11 @@ def set_contacts(db: sqlite3.Connection, entity_type_id: int, item_id: int, cont
         "INSERT INTO crm_item_contact (entity_type_id, item_id, contact_id, sort) VALUES (?, ?, ?, ?)",
         [(entity_type_id, item_id, contact, 10 * n) for n, contact in enumerate(unique(contacts), 1)],
     )
+    # the primary contact stands on the item's row too
+    db.execute(
+        "UPDATE crm_item SET contact_id = ? WHERE entity_type_id = ? AND id = ?",
+        (next(iter(unique(contacts)), None), entity_type_id, item_id),
+    )
 
 
 def _set_company_contacts(db: sqlite3.Connection, company_id: int, contacts: Sequence[int]) -> None:

@@ -62,12 +62,12 @@ def is_yes(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """A scalar as text; nothing and arrays are empty."""
+    """A scalar as text; nothing and arrays are empty, halves of surrogate pairs become question marks."""
     if value is None or isinstance(value, dict | list):
         return ""
     if isinstance(value, bool):
         return "1" if value else ""
-    return str(value)
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def start_of(call: Call) -> int:

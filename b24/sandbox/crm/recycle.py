@@ -10,7 +10,7 @@ import json
 import sqlite3
 from typing import Any
 
-from b24.sandbox.crm import history, links, multifields, store
+from b24.sandbox.crm import activities, history, links, multifields, store, tasks, timeline
 from b24.sandbox.crm.multifields import Change
 from b24.sandbox.crm.objects import COMPANY, CONTACT
 from b24.sandbox.crm.schema import ObjectType, read_schema
@@ -84,6 +84,8 @@ def restore(portal: Any, user_id: int | None, bin_id: int) -> tuple[int, int] | 
     changes = [Change(None, *values) for values in picture["fm"]]
     item_id = store.create(portal, user_id, kind, kept, changes, system=system)
     _tie_again(db, kind, item_id, picture)
+    for module in (timeline, activities, tasks):
+        module.repoint(db, kind.entity_type_id, row["item_id"], item_id)
     db.execute("DELETE FROM crm_recycle_bin WHERE id = ?", (bin_id,))
     return kind.entity_type_id, item_id
 

@@ -262,7 +262,7 @@ def _insert(
     names = ", ".join(_COLUMN_OF[upper] for upper in columns)
     marks = ", ".join("?" * len(columns))
     db.execute(
-        f"INSERT INTO crm_item (entity_type_id, id, semantics, data, {names}) VALUES (?, ?, ?, ?, {marks})",  # noqa: S608
+        f"INSERT INTO crm_item (entity_type_id, id, semantics, data, {names}) VALUES (?, ?, ?, ?, {marks})",
         (
             kind.entity_type_id,
             item_id,
@@ -309,11 +309,6 @@ def _bind_contacts(db: sqlite3.Connection, kind: ObjectType, item_id: int, value
     if wanted == before:
         return False
     links.set_contacts(db, kind.entity_type_id, item_id, wanted)
-    if kind.entity_type_id != COMPANY:
-        db.execute(
-            "UPDATE crm_item SET contact_id = ? WHERE entity_type_id = ? AND id = ?",
-            (wanted[0] if wanted else None, kind.entity_type_id, item_id),
-        )
     return True
 
 
@@ -453,7 +448,7 @@ def _write(db: sqlite3.Connection, item: Item, changes: dict[str, Any], extra: d
         columns["category_id"] = 0
     names = ", ".join(f"{name} = ?" for name in columns)
     db.execute(
-        f"UPDATE crm_item SET {names} WHERE entity_type_id = ? AND id = ?",  # noqa: S608
+        f"UPDATE crm_item SET {names} WHERE entity_type_id = ? AND id = ?",
         (*columns.values(), item.kind.entity_type_id, item.id),
     )
 

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from b24.sandbox.crm.objects import Field
-from b24.sandbox.crm.params import integer, listing
+from b24.sandbox.crm.params import integer, listing, text
 from b24.sandbox.kernel import RestError, tables
 from b24.sandbox.portal import PORTAL_ZONE, iso_of
 
@@ -42,12 +42,15 @@ def parse_moment(value: Any) -> datetime | None:
     """
     if value in (None, "", False):
         return None
-    text = str(value).strip()
-    match = _RUSSIAN.fullmatch(text)
+    written = str(value).strip()
+    match = _RUSSIAN.fullmatch(written)
     if match:
         day, month, year, hour, minute, second = (int(part or 0) for part in match.groups())
-        return datetime(year, month, day, hour, minute, second, tzinfo=PORTAL_ZONE)
-    moment = datetime.fromisoformat(text)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=PORTAL_ZONE)
+    else:
+        moment = datetime.fromisoformat(written)
+    if not 1000 <= moment.year <= 9000:
+        raise ValueError("outside of the calendar")
     return moment if moment.tzinfo else moment.replace(tzinfo=PORTAL_ZONE)
 
 
@@ -104,18 +107,18 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, dict | list):
         raise ValueError("not a string")
-    return ("Y" if value else "N") if isinstance(value, bool) else str(value)
+    return ("Y" if value else "N") if isinstance(value, bool) else text(value)
 
 
 def _money(value: Any) -> str | None:
-    text = _text(value)
-    if not text:
-        return text
-    amount, _, currency = text.partition("|")
+    written = _text(value)
+    if not written:
+        return written
+    amount, _, currency = written.partition("|")
     float(amount)
     if currency and not re.fullmatch(r"[A-Z]{3}", currency):
         raise ValueError("not a currency")
-    return text
+    return written
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

@@ -1,0 +1,257 @@
+"""The timeline of items: comments and log entries.
+
+Source: crm/timeline/comments/*.md, crm/timeline/logmessage/*.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from b24.sandbox.crm import owners, store
+from b24.sandbox.crm.params import PAGE, fields_of, integer, listing, mapping, required, start_of, text
+from b24.sandbox.crm.schema import as_entity_type_id
+from b24.sandbox.crm.values import iso_of
+from b24.sandbox.kernel import Answer, Call, RestError, method, tables
+
+tables(
+    """
+    CREATE TABLE IF NOT EXISTS crm_timeline (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, entity_type_id INTEGER NOT NULL,
+        item_id INTEGER NOT NULL, author_id INTEGER, created INTEGER NOT NULL, title TEXT NOT NULL DEFAULT '',
+        body TEXT NOT NULL DEFAULT '', icon TEXT NOT NULL DEFAULT '', files TEXT NOT NULL DEFAULT '[]');
+    CREATE INDEX IF NOT EXISTS crm_timeline_item ON crm_timeline (entity_type_id, item_id, id);
+    """
+)
+
+ICONS = (
+    "info",
+    "comment",
+    "check",
+    "camera",
+    "mail-outcome",
+    "call-completed",
+    "task",
+    "document",
+    "attention",
+)
+
+
+def entries(db: sqlite3.Connection, entity_type_id: int, item_id: int) -> list[sqlite3.Row]:
+    """Comments and log entries of an item, last first (the web UI's view)."""
+    return db.execute(
+        "SELECT * FROM crm_timeline WHERE entity_type_id = ? AND item_id = ? ORDER BY id DESC",
+        (entity_type_id, item_id),
+    ).fetchall()
+
+
+def repoint(db: sqlite3.Connection, entity_type_id: int, before: int, after: int) -> None:
+    """The timeline of one item becomes another's."""
+    db.execute(
+        "UPDATE crm_timeline SET item_id = ? WHERE entity_type_id = ? AND item_id = ?",
+        (after, entity_type_id, before),
+    )
+
+
+def write(
+    portal: Any,
+    user_id: int | None,
+    kind: str,
+    owner: tuple[int, int],
+    *,
+    title: str = "",
+    body: str = "",
+    icon: str = "",
+    files: list[str] | None = None,
+) -> int:
+    """Add an entry (``comment`` or ``log``) to the timeline of ``owner``; returns its id."""
+    cursor = portal.db.execute(
+        "INSERT INTO crm_timeline (kind, entity_type_id, item_id, author_id, created, title, body, icon, files)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            kind,
+            *owner,
+            user_id,
+            int(portal.now().timestamp()),
+            title,
+            body,
+            icon,
+            json.dumps(files or [], ensure_ascii=False),
+        ),
+    )
+    store.touch_activity(portal, *owner, user_id)
+    return int(cursor.lastrowid or 0)
+
+
+@method("crm.timeline.comment.add", scope="crm")
+def comment_add(call: Call) -> int:
+    """A comment in the timeline of an item."""
+    fields = fields_of(call)
+    for name in ("ENTITY_ID", "ENTITY_TYPE", "COMMENT"):
+        if fields.get(name) is None:
+            raise RestError("100", f"Could not find value for parameter {{{name}}}")
+    owner = owners.demand(
+        call, owners.type_by_symbol(text(fields["ENTITY_TYPE"])), fields["ENTITY_ID"], "update"
+    )
+    body = text(fields["COMMENT"])
+    if not body.strip():
+        raise RestError("INVALID_ARG_VALUE", "Empty comment")
+    files = [text(listing(each)[0]) for each in listing(fields.get("FILES")) if listing(each)]
+    number = write(
+        call.portal, call.user_id, "comment", (owner.kind.entity_type_id, owner.id), body=body, files=files
+    )
+    _tell(call, "ADD", number)
+    return number
+
+
+def _tell(call: Call, what: str, number: int) -> None:
+    call.portal.emit(f"ONCRMTIMELINECOMMENT{what}", {"FIELDS": {"ID": number}}, user_id=call.user_id)
+
+
+def _comment(call: Call) -> sqlite3.Row:
+    number = integer(call.params.get("id"))
+    if number is None:
+        raise RestError("", "ID is not defined or invalid.")
+    found = call.db.execute(
+        "SELECT * FROM crm_timeline WHERE id = ? AND kind = 'comment'", (number,)
+    ).fetchone()
+    if found is None:
+        raise RestError("", "Not found.")
+    row: sqlite3.Row = found
+    return row
+
+
+def _shown(row: sqlite3.Row) -> dict[str, Any]:
+    files = json.loads(row["files"])
+    return {
+        "ID": str(row["id"]),
+        "ENTITY_ID": str(row["item_id"]),
+        "ENTITY_TYPE": owners.symbol_of(row["entity_type_id"]),
+        "CREATED": iso_of(row["created"]),
+        "COMMENT": row["body"],
+        "AUTHOR_ID": str(row["author_id"] or 0),
+        "FILES": {str(n): {"id": n, "name": name, "type": "file"} for n, name in enumerate(files, 1)},
+    }
+
+
+@method("crm.timeline.comment.get", scope="crm")
+def comment_get(call: Call) -> Any:
+    """One comment."""
+    return _shown(_comment(call))
+
+
+@method("crm.timeline.comment.list", scope="crm")
+def comment_list(call: Call) -> Answer:
+    """Comments of one item; ``ENTITY_ID`` and ``ENTITY_TYPE`` are required in the filter."""
+    filter_ = mapping(call.params.get("filter"))
+    entity_type_id = owners.type_by_symbol(text(filter_.get("ENTITY_TYPE")))
+    try:
+        owner = owners.demand(call, entity_type_id, filter_.get("ENTITY_ID"), "read")
+    except RestError:
+        raise RestError("", "Access denied.") from None
+    order = mapping(call.params.get("order")) or {"ID": "DESC"}
+    name, direction = next(iter(order.items()))
+    column = {"ID": "id", "CREATED": "created", "AUTHOR_ID": "author_id"}.get(name, "id")
+    sign = "DESC" if text(direction).upper() == "DESC" else "ASC"
+    rows = call.db.execute(
+        "SELECT * FROM crm_timeline WHERE kind = 'comment' AND entity_type_id = ? AND item_id = ?"
+        f" ORDER BY {column} {sign}, id {sign}",
+        (owner.kind.entity_type_id, owner.id),
+    ).fetchall()
+    start = max(start_of(call), 0)
+    names = {text(each) for each in listing(call.params.get("select"))} - {"*"}
+    page = [_shown(row) for row in rows[start : start + PAGE]]
+    page = [{key: value for key, value in each.items() if not names or key in names} for each in page]
+    return Answer(page, len(rows), start + PAGE if len(rows) > start + PAGE else None)
+
+
+@method("crm.timeline.comment.update", scope="crm")
+def comment_update(call: Call) -> bool:
+    """Change the text of a comment."""
+    row = _comment(call)
+    fields = mapping(call.params.get("fields"))
+    if "COMMENT" in fields:
+        call.db.execute("UPDATE crm_timeline SET body = ? WHERE id = ?", (text(fields["COMMENT"]), row["id"]))
+    _tell(call, "UPDATE", row["id"])
+    return True
+
+
+@method("crm.timeline.comment.delete", scope="crm")
+def comment_delete(call: Call) -> bool:
+    """Remove a comment."""
+    row = _comment(call)
+    call.db.execute("DELETE FROM crm_timeline WHERE id = ?", (row["id"],))
+    _tell(call, "DELETE", row["id"])
+    return True
+
+
+def _shown_log(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "created": iso_of(row["created"]),
+        "authorId": row["author_id"],
+        "title": row["title"],
+        "text": row["body"],
+        "iconCode": row["icon"],
+    }
+
+
+@method("crm.timeline.logmessage.add", scope="crm")
+def log_add(call: Call) -> Any:
+    """A log entry in the timeline of an item."""
+    fields = fields_of(call)
+    for name in ("entityTypeId", "entityId", "title", "text", "iconCode"):
+        if fields.get(name) in (None, ""):
+            raise RestError("100", f"Could not find value for parameter {{{name}}}")
+    owner = owners.demand(call, as_entity_type_id(fields["entityTypeId"]), fields["entityId"], "update")
+    number = write(
+        call.portal,
+        call.user_id,
+        "log",
+        (owner.kind.entity_type_id, owner.id),
+        title=text(fields["title"]),
+        body=text(fields["text"]),
+        icon=text(fields["iconCode"]),
+    )
+    return {"logMessage": _shown_log(_log(call, number))}
+
+
+def _log(call: Call, number: int | None) -> sqlite3.Row:
+    found = call.db.execute("SELECT * FROM crm_timeline WHERE id = ? AND kind = 'log'", (number,)).fetchone()
+    if found is None:
+        raise RestError("NOT_FOUND", "Not found.")
+    row: sqlite3.Row = found
+    return row
+
+
+@method("crm.timeline.logmessage.get", scope="crm")
+def log_get(call: Call) -> Any:
+    """One log entry."""
+    return {"logMessage": _shown_log(_log(call, integer(required(call, "id"))))}
+
+
+@method("crm.timeline.logmessage.list", scope="crm")
+def log_list(call: Call) -> Answer:
+    """Log entries of one item."""
+    owner = owners.demand(
+        call, as_entity_type_id(required(call, "entityTypeId")), required(call, "entityId"), "read"
+    )
+    rows = [row for row in entries(call.db, owner.kind.entity_type_id, owner.id) if row["kind"] == "log"]
+    start = max(start_of(call), 0)
+    page = [_shown_log(row) for row in reversed(rows)][start : start + PAGE]
+    return Answer({"logMessages": page}, len(rows), start + PAGE if len(rows) > start + PAGE else None)
+
+
+@method("crm.timeline.logmessage.delete", scope="crm")
+def log_delete(call: Call) -> bool:
+    """Remove a log entry."""
+    row = _log(call, integer(required(call, "id")))
+    call.db.execute("DELETE FROM crm_timeline WHERE id = ?", (row["id"],))
+    return True
+
+
+@method("crm.timeline.icon.list", scope="crm")
+def icon_list(_call: Call) -> Any:
+    """Codes of icons for log entries."""
+    return {"icons": [{"code": code, "isSystem": True, "fileUri": None} for code in ICONS]}
