@@ -67,7 +67,7 @@ def delete_item() -> Response:
     """Move an item to the recycle bin and go back to its kanban or list."""
     kind, item_id = addressed()
     desk().call("crm.item.delete", entityTypeId=kind.entity_type_id, id=item_id)
-    return redirect("/sandbox/ui/closed" if request.form.get("slider") == "Y" else kind.home)
+    return redirect("/sandbox/ui/closed?IFRAME=Y" if request.form.get("slider") == "Y" else kind.home)
 
 
 @bp.get("/sandbox/ui/closed")

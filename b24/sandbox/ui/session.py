@@ -24,13 +24,14 @@ COOKIE = "b24sandbox_user"
 @bp.before_request
 def seat() -> Response | None:
     """Put the signed-in person's desk into the request; refuse changes asked for by foreign pages."""
+    if request.endpoint == "ui.static":
+        return None
     here = portal()
+    g.desk = seated(here)
     if request.method not in ("GET", "HEAD"):
         refuse_foreign_pages()
-    elif request.endpoint != "ui.static" and request.host != here.host:
+    elif request.host != here.host:
         return redirect(here.origin + request.full_path.rstrip("?"))
-    if request.endpoint != "ui.static":
-        g.desk = seated(here)
     return None
 
 

@@ -57,6 +57,8 @@ def task_view(user_id: int, task_id: int) -> str:
     try:
         row = desk().call("tasks.task.get", taskId=task_id, select=VIEWED)["task"]
     except RestError:
+        row = None
+    if not row:
         abort(404, "Задачи нет, или у вас нет к ней доступа.")
     return render_template("task.html", task=prepared(row), owner_id=user_id)
 

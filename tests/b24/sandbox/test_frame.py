@@ -1,0 +1,420 @@
+"""The application's frame: opened by a form POST, answered by messages, for BX24 and the vendor's SDK."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import Frame, Page, expect
+
+from b24.sandbox.server import Sandbox
+from tests.b24.sandbox.client import Rest
+from tests.chromium import Console
+
+pytestmark = pytest.mark.e2e
+SDK = Path(__file__).parents[3] / "placements" / "static" / "vendor" / "b24jssdk.min.js"
+PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><p id="where">{where}</p>{script}'
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One POST by which the portal opened a page of the application."""
+
+    path: str
+    query: dict[str, str]
+    body: dict[str, str]
+
+
+@dataclass
+class AppServer:
+    """The application: its pages load BX24 from the portal, ``/sdk`` the vendor's library of its own."""
+
+    portal: str
+    opened: list[Opened] = field(default_factory=list)
+
+    def start(self) -> AppServer:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def page(self, path: str) -> bytes:
+        library = "/sdk.js" if path == "/sdk" else f"{self.portal}/sandbox/static/bx24.js"
+        return PAGE.format(where=path, script=f'<script src="{library}"></script>').encode()
+
+    def last(self, path: str) -> Opened:
+        return next(one for one in reversed(self.opened) if one.path == path)
+
+    def _handler(app) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - self is the request's handler below
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._answer(SDK.read_bytes(), "text/javascript")
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                parts = urlsplit(self.path)
+                app.opened.append(Opened(parts.path, dict(parse_qsl(parts.query)), dict(parse_qsl(raw))))
+                self._answer(app.page(parts.path), "text/html; charset=utf-8")
+
+            def _answer(self, body: bytes, kind: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+        return Handler
+
+
+@pytest.fixture(scope="module")
+def app_server(sandbox: Sandbox) -> Iterator[AppServer]:
+    server = AppServer(sandbox.url).start()
+    yield server
+    server.stop()
+
+
+@dataclass(frozen=True)
+class InstalledApp:
+    """An application of the portal and the deal whose card carries its tabs."""
+
+    id: int
+    deal_id: int
+
+
+def register(rest: Rest, app_server: AppServer, title: str) -> dict[str, Any]:
+    made: dict[str, Any] = rest.control(
+        "apps",
+        {
+            "title": title,
+            "handler_url": f"{app_server.url}/app",
+            "installer_url": f"{app_server.url}/install",
+            "scopes": "crm,placement,user,department",
+        },
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(rest: Rest, app_server: AppServer) -> InstalledApp:
+    app = register(rest, app_server, "Мероприятия")
+    token = rest.control(f"apps/{app['id']}/open", {})["fields"]["AUTH_ID"]
+    for placement, path in (
+        ("CRM_DEAL_DETAIL_TAB", "/tab"),
+        ("CRM_DEAL_DETAIL_TAB", "/sdk"),
+        ("LEFT_MENU", "/menu"),
+    ):
+        bound = {"PLACEMENT": placement, "HANDLER": app_server.url + path, "TITLE": f"Вкладка {path}"}
+        rest("placement.bind", bound, token=token)
+    rest.control(f"apps/{app['id']}/install-finish", {"access_token": token})
+    deal = rest("crm.item.add", {"entityTypeId": 2, "fields": {"title": "Сделка с вкладкой"}})["item"]
+    return InstalledApp(int(app["id"]), int(deal["id"]))
+
+
+def frame_of(page: Page, path: str) -> Frame:
+    """The application's frame once its page at ``path`` is there."""
+    expect(page.frame_locator("iframe.app-frame:visible").locator("#where")).to_have_text(path)
+    frame = page.locator("iframe.app-frame:visible").element_handle().content_frame()
+    assert frame is not None
+    return frame
+
+
+def open_tab(page: Page, sandbox: Sandbox, app_server: AppServer, deal_id: int, path: str = "/tab") -> Frame:
+    page.goto(f"{sandbox.url}/crm/deal/details/{deal_id}/")
+    page.get_by_role("tab", name=f"Вкладка {path}").click()
+    frame = frame_of(page, path)
+    if path != "/sdk":
+        frame.evaluate("() => new Promise((done) => BX24.init(done))")
+    return frame
+
+
+def call(frame: Frame, expression: str) -> Any:
+    """Run ``expression`` in the frame; ``done`` is the callback to hand to BX24."""
+    return frame.evaluate("() => new Promise((done) => {" + expression + "})")
+
+
+def test_a_tab_is_opened_with_the_documented_query_and_body(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
+) -> None:
+    open_tab(page, sandbox, app_server, installed.deal_id)
+    opened = app_server.last("/tab")
+    assert set(opened.query) == {"DOMAIN", "PROTOCOL", "LANG", "APP_SID"}
+    assert opened.query["DOMAIN"] == sandbox.url.removeprefix("http://")
+    assert opened.body["PLACEMENT"] == "CRM_DEAL_DETAIL_TAB"
+    options = json.loads(opened.body["PLACEMENT_OPTIONS"])
+    assert options["ID"] == str(installed.deal_id)
+    assert options["URI"].startswith(f"/crm/deal/details/{installed.deal_id}/")
+    assert rest("user.current", token=opened.body["AUTH_ID"])["ID"] == "1"
+
+
+def test_bx24_knows_where_it_stands_and_who_is_looking(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    info = frame.evaluate("() => BX24.placement.info()")
+    assert info["placement"] == "CRM_DEAL_DETAIL_TAB"
+    assert info["options"]["ID"] == str(installed.deal_id)
+    assert frame.evaluate("() => [BX24.isAdmin(), BX24.getLang(), BX24.getDomain()]") == [
+        True,
+        "ru",
+        sandbox.url.removeprefix("http://"),
+    ]
+    auth = frame.evaluate("() => BX24.getAuth()")
+    assert auth["access_token"] == app_server.last("/tab").body["AUTH_ID"]
+    assert auth["member_id"] == app_server.last("/tab").body["member_id"]
+
+
+def test_bx24_calls_methods_pages_through_lists_and_reports_errors(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest, console: Console
+) -> None:
+    console.expect("400")
+    rest.batch({f"c{n}": f"crm.item.add?entityTypeId=3&fields[name]=Гость {n}" for n in range(50)})
+    rest("crm.item.add", {"entityTypeId": 3, "fields": {"name": "Последний"}})
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    listed = call(
+        frame,
+        "let seen = 0; BX24.callMethod('crm.item.list', {entityTypeId: 3}, function (result) {"
+        " seen += result.data().items.length;"
+        " if (result.more()) result.next(); else done([seen, result.total()]); });",
+    )
+    assert listed == [51, 51]
+    refused = call(
+        frame,
+        "BX24.callMethod('crm.item.get', {entityTypeId: 2, id: 999999}, (r) =>"
+        " done([r.error().getError().error, r.error().getStatus()]));",
+    )
+    assert refused[0] == "NOT_FOUND"
+    assert refused[1] == 400
+
+
+def test_bx24_sends_a_batch_whose_commands_use_earlier_results(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    answer = call(
+        frame,
+        "BX24.callBatch({get_user: ['user.current', {}], get_department: {method: 'department.get',"
+        " params: {ID: '$result[get_user][UF_DEPARTMENT]'}}, wrong: ['no.such.method', {}]}, (r) =>"
+        " done([r.get_user.data().ID, r.get_department.data().length, !!r.wrong.error(),"
+        " !r.get_user.error()]));",
+    )
+    assert answer == ["1", 1, True, True]
+
+
+def test_bx24_refreshes_a_token_that_expired_under_it(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest, console: Console
+) -> None:
+    console.expect("401")
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    before = frame.evaluate("() => BX24.getAuth().access_token")
+    rest.control("expire", {"access_token": before})
+    assert call(frame, "BX24.callMethod('user.current', {}, (r) => done(r.data().ID));") == "1"
+    assert frame.evaluate("() => BX24.getAuth().access_token") != before
+
+
+def test_options_set_in_the_frame_are_there_when_it_opens_again(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    call(frame, "BX24.userOption.set('view', 'table', done);")
+    call(frame, "BX24.appOption.set('theme', 'тёмная', done);")
+    again = open_tab(page, sandbox, app_server, installed.deal_id)
+    assert again.evaluate("() => [BX24.userOption.get('view'), BX24.appOption.get('theme')]") == [
+        "table",
+        "тёмная",
+    ]
+
+
+def test_a_path_of_the_portal_opens_in_a_slider_and_its_closing_is_told(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    frame.evaluate(
+        "(id) => BX24.openPath(`/crm/deal/details/${id}/`, (r) => { window.closed_with = r; })",
+        installed.deal_id,
+    )
+    card = page.frame_locator(".slide iframe")
+    expect(card.locator("#pagetitle")).to_have_text("Сделка с вкладкой")
+    page.get_by_role("button", name="Закрыть").click()
+    frame.wait_for_function("() => window.closed_with")
+    assert frame.evaluate("() => window.closed_with") == {"result": "close"}
+
+
+@pytest.mark.parametrize(
+    "path", ["https://example.com/crm/deal/details/1/", "/sandbox/mail", "//example.com/crm/deal/"]
+)
+def test_paths_outside_the_allowed_ones_are_refused(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, path: str
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    answer = call(frame, f"BX24.openPath({path!r}, done);")
+    assert answer == {"result": "error", "errorCode": "PATH_NOT_AVAILABLE"}
+
+
+def test_the_frame_takes_the_height_and_the_page_the_title_it_is_told(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    call(frame, "BX24.resizeWindow('100%', 777, done);")
+    assert page.locator("iframe.app-frame").bounding_box()["height"] == 777  # type: ignore[index]
+    call(frame, "BX24.setTitle('Новое имя', done);")
+    expect(page.locator("#pagetitle")).to_have_text("Новое имя")
+
+
+def test_reload_data_shows_the_card_afresh(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
+) -> None:
+    deal = rest("crm.item.add", {"entityTypeId": 2, "fields": {"title": "До"}})["item"]["id"]
+    frame = open_tab(page, sandbox, app_server, deal)
+    assert call(frame, "BX24.placement.getInterface(done);")["command"] == ["reloadData"]
+    rest("crm.item.update", {"entityTypeId": 2, "id": deal, "fields": {"title": "После"}})
+    frame.evaluate("() => BX24.placement.call('reloadData', {}, function () {})")
+    expect(page.locator("#pagetitle")).to_have_text("После")
+
+
+def test_the_vendors_sdk_works_in_the_frame_unchanged(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    if not SDK.exists():
+        pytest.skip("the vendor's SDK is not set up (make setup)")
+    frame = open_tab(page, sandbox, app_server, installed.deal_id, "/sdk")
+    start = frame.evaluate(
+        "async () => { const b24 = window.b24 = await B24Js.initializeB24Frame();"
+        " return {placement: b24.placement.title, options: b24.placement.options, admin: b24.auth.isAdmin,"
+        " origin: b24.getTargetOrigin(), install: b24.isInstallMode}; }"
+    )
+    assert start["placement"] == "CRM_DEAL_DETAIL_TAB"
+    assert start["options"]["ID"] == str(installed.deal_id)
+    assert (start["admin"], start["origin"], start["install"]) == (True, sandbox.url, False)
+    user = frame.evaluate(
+        "async () => { const answer = await b24.actions.v2.call.make({method: 'user.current', params: {}});"
+        " return answer.getData().result.ID; }"
+    )
+    assert user == "1"
+    token = frame.evaluate("() => b24.auth.getAuthData().access_token")
+    assert frame.evaluate("async () => (await b24.auth.refreshAuth()).access_token") != token
+    frame.evaluate(
+        "async () => { await b24.parent.setTitle('Из SDK'); await b24.parent.resizeWindow(500, 640); }"
+    )
+    expect(page.locator("#pagetitle")).to_have_text("Из SDK")
+    assert page.locator("iframe.app-frame:visible").bounding_box()["height"] == 640  # type: ignore[index]
+
+
+def test_the_installer_runs_in_the_frame_and_install_finish_opens_the_application(
+    page: Page, sandbox: Sandbox, app_server: AppServer, rest: Rest
+) -> None:
+    app = register(rest, app_server, "Новое приложение")
+    page.goto(f"{sandbox.url}/marketplace/app/{app['id']}/")
+    frame = frame_of(page, "/install")
+    assert app_server.last("/install").body["PLACEMENT"] == "DEFAULT"
+    bound = {"PLACEMENT": "CRM_CONTACT_DETAIL_TAB", "HANDLER": f"{app_server.url}/tab", "TITLE": "Рано"}
+    rest("placement.bind", bound, token=app_server.last("/install").body["AUTH_ID"])
+    contact = rest("crm.item.add", {"entityTypeId": 3, "fields": {"name": "Пётр"}})["item"]["id"]
+    card = f"{sandbox.url}/crm/contact/details/{contact}/"
+    assert "Рано" not in requests.get(card, timeout=10).text
+    call(frame, "BX24.init(done);")
+    frame.evaluate("() => BX24.installFinish()")
+    expect(page.frame_locator("iframe.app-frame").locator("#where")).to_have_text("/app")
+    assert rest("app.info", token=app_server.last("/app").body["AUTH_ID"])["INSTALLED"] is True
+    assert "Рано" in requests.get(card, timeout=10).text
+
+
+def test_the_sdk_finishes_an_installation_too(
+    page: Page, sandbox: Sandbox, app_server: AppServer, rest: Rest
+) -> None:
+    if not SDK.exists():
+        pytest.skip("the vendor's SDK is not set up (make setup)")
+    app = rest.control(
+        "apps",
+        {"title": "SDK", "handler_url": f"{app_server.url}/app", "installer_url": f"{app_server.url}/sdk"},
+    )
+    page.goto(f"{sandbox.url}/marketplace/app/{app['id']}/")
+    frame = frame_of(page, "/sdk")
+    mode = frame.evaluate("async () => (window.b24 = await B24Js.initializeB24Frame()).isInstallMode")
+    assert mode is True
+    frame.evaluate("() => { b24.installFinish(); }")
+    expect(page.frame_locator("iframe.app-frame").locator("#where")).to_have_text("/app")
+
+
+def test_the_first_run_of_a_user_is_told_once(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
+) -> None:
+    user = rest.control("users", {"name": "Новичок", "last_name": "Первый", "email": "first@portal.example"})
+    page.context.add_cookies([{"name": "b24sandbox_user", "value": str(user["id"]), "url": sandbox.url}])
+    page.goto(f"{sandbox.url}/marketplace/app/{installed.id}/")
+    frame = frame_of(page, "/app")
+    order = call(
+        frame,
+        "const seen = []; BX24.install(() => { seen.push('install'); BX24.installFinish(); });"
+        " BX24.init(() => { seen.push('init'); done(seen); });",
+    )
+    assert order == ["install", "init"]
+    page.reload()
+    again = frame_of(page, "/app")
+    expect(page.frame_locator("iframe.app-frame").locator("#where")).to_have_text("/app")
+    assert (
+        call(again, "const seen = []; BX24.install(() => seen.push('install')); BX24.init(() => done(seen));")
+        == []
+    )
+    assert again.evaluate("() => BX24.isAdmin()") is False
+
+
+def test_an_unfinished_application_shows_colleagues_a_notice_instead_of_its_page(
+    sandbox: Sandbox, app_server: AppServer, rest: Rest
+) -> None:
+    app = register(rest, app_server, "Недоустановлено")
+    user = rest.control("users", {"name": "Олег", "last_name": "Рядовой", "email": "oleg@portal.example"})
+    cookies = {"b24sandbox_user": str(user["id"])}
+    text = requests.get(f"{sandbox.url}/marketplace/app/{app['id']}/", cookies=cookies, timeout=10).text
+    assert "не установлено до конца" in text
+    assert "data-frame" not in text
+    refused = requests.post(
+        f"{sandbox.url}/sandbox/frame/open", json={"app_id": app["id"]}, cookies=cookies, timeout=10
+    )
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("action", ["refresh", "install-finish", "first-run", "app-option", "user-option"])
+def test_foreign_pages_cannot_use_the_frames_addresses(
+    sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, action: str
+) -> None:
+    address = f"{sandbox.url}/sandbox/frame/{installed.id}/{action}"
+    answer = requests.post(address, json={}, headers={"Origin": app_server.url}, timeout=10)
+    assert answer.status_code == 403
+    assert "AUTH_ID" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"app_id": 999}, 404),
+        ({"app_id": "x'"}, 404),
+        ({}, 404),
+        ([], 400),
+        ({"app_id": 1, "placement_id": 10**9}, 404),
+        ({"app_id": 1, "params": "{"}, 400),
+    ],
+)
+def test_nonsense_asked_of_a_frame_is_refused_with_a_clear_status(
+    sandbox: Sandbox, installed: InstalledApp, body: Any, status: int
+) -> None:
+    if isinstance(body, dict) and body.get("app_id") == 1:
+        body = {**body, "app_id": installed.id}
+    answer = requests.post(f"{sandbox.url}/sandbox/frame/open", json=body, timeout=10)
+    assert answer.status_code == status
+    assert answer.json()["message"]
