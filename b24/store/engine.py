@@ -65,6 +65,15 @@ class Store:
             yield tx
             tx.rollback()
 
+    def answers(self) -> bool:
+        """Whether the database can be asked."""
+        try:
+            with self.reading() as tx:
+                tx.execute(sa.select(1))
+        except sa.exc.SQLAlchemyError:
+            return False
+        return True
+
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()

@@ -22,4 +22,4 @@ def replace(tx: Tx, portal_id: int, rows: Sequence[Mapping[str, Any]], *, now: d
 def everybody(tx: Tx, portal_id: int) -> dict[int, Mapping[str, Any]]:
     """All known colleagues by portal user id: name, active, head_id."""
     found = tx.execute(sa.select(table).where(table.c.portal_id == portal_id)).mappings().all()
-    return {row["user_id"]: row for row in found}
+    return {row["user_id"]: dict(row) for row in found}

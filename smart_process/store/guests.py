@@ -20,11 +20,8 @@ def company_to_make(tx: Tx, portal_id: int, name: str, name_key: str) -> Mapping
         .values(portal_id=portal_id, uid=new_uid(), name=name[:255], name_key=name_key[:255])
         .on_conflict_do_nothing()
     )
-    return (
-        tx.execute(sa.select(c).where(c.c.portal_id == portal_id, c.c.name_key == name_key[:255]))
-        .mappings()
-        .one()
-    )
+    known = sa.select(c).where(c.c.portal_id == portal_id, c.c.name_key == name_key[:255])
+    return dict(tx.execute(known).mappings().one())
 
 
 def company_made(tx: Tx, portal_id: int, name_key: str) -> int | None:

@@ -15,7 +15,12 @@ Row = Mapping[str, Any]
 
 
 def _rows(found: sa.CursorResult[Any]) -> list[Row]:
-    return list(found.mappings().all())
+    return [dict(row) for row in found.mappings()]
+
+
+def _first(found: sa.CursorResult[Any]) -> Row | None:
+    row = found.mappings().first()
+    return dict(row) if row is not None else None
 
 
 def participations(tx: Tx, ids: Iterable[int]) -> list[Row]:
@@ -68,15 +73,16 @@ def participations_by_uid(tx: Tx, portal_id: int, uids: Iterable[str]) -> dict[s
 def participation_of(tx: Tx, event_id: int, person_id: int) -> Row | None:
     """The living participation of a person at an event."""
     p = t.participation
-    row = tx.execute(
-        sa.select(p).where(
-            p.c.event_id == event_id,
-            p.c.person_id == person_id,
-            p.c.merged_into.is_(None),
-            p.c.removed_at.is_(None),
+    return _first(
+        tx.execute(
+            sa.select(p).where(
+                p.c.event_id == event_id,
+                p.c.person_id == person_id,
+                p.c.merged_into.is_(None),
+                p.c.removed_at.is_(None),
+            )
         )
-    ).mappings()
-    return row.first()
+    )
 
 
 def update(tx: Tx, table: sa.Table, row_id: int, **values: Any) -> None:
@@ -87,17 +93,13 @@ def update(tx: Tx, table: sa.Table, row_id: int, **values: Any) -> None:
 def event_by_item(tx: Tx, portal_id: int, item_id: int) -> Row | None:
     """An event by its CRM item."""
     e = t.event
-    return tx.execute(
-        sa.select(e).where(e.c.portal_id == portal_id, e.c.item_id == item_id)
-    ).mappings().first()
+    return _first(tx.execute(sa.select(e).where(e.c.portal_id == portal_id, e.c.item_id == item_id)))
 
 
 def event_by_code(tx: Tx, portal_id: int, code: str) -> Row | None:
     """An event by the code in its registration link (hidden field of a form)."""
     e = t.event
-    return tx.execute(
-        sa.select(e).where(e.c.portal_id == portal_id, e.c.code == code)
-    ).mappings().first()
+    return _first(tx.execute(sa.select(e).where(e.c.portal_id == portal_id, e.c.code == code)))
 
 
 def events(tx: Tx, ids: Iterable[int]) -> list[Row]:
@@ -107,7 +109,7 @@ def events(tx: Tx, ids: Iterable[int]) -> list[Row]:
 
 def add_event(tx: Tx, **values: Any) -> int:
     """A new event row; returns its id."""
-    return tx.execute(sa.insert(t.event).values(**values).returning(t.event.c.id)).scalar_one()
+    return int(tx.execute(sa.insert(t.event).values(**values).returning(t.event.c.id)).scalar_one())
 
 
 def people(tx: Tx, ids: Iterable[int]) -> list[Row]:

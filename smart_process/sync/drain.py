@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from b24 import errors, leases, portals
 from b24.store import marks
+from b24.store.engine import Tx
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.sync import colleagues, deciding, effects, mailing, merging, outcomes, people, pull, push
@@ -47,9 +48,18 @@ STEPS: tuple[Step, ...] = (
 _OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def drain(service: Service, portal_id: int, *, rounds: int = 1000, budget_s: float = 20.0) -> int:
+def drain(
+    service: Service,
+    portal_id: int,
+    *,
+    rounds: int = 1000,
+    budget_s: float = 20.0,
+    going_on: Callable[[], bool] = lambda: True,
+) -> int:
     """Work off a portal's due marks until none is left or the time is spent.
 
+    Args:
+        going_on: asked between steps; ``False`` ends the drain (the process is stopping).
     Returns:
         How many marks were touched; 0 also when another worker holds the portal.
     Raises nothing that belongs to the portal: such errors end in the marks, the portal's state and the log.
@@ -61,27 +71,46 @@ def drain(service: Service, portal_id: int, *, rounds: int = 1000, budget_s: flo
     if fence is None:
         return 0
     try:
-        return _rounds(service, portal_id, owner, fence, ttl_s, rounds, budget_s)
+        return _rounds(service, portal_id, owner, fence, ttl_s, rounds, budget_s, going_on)
     finally:
         with service.store.transaction() as tx:
-            leases.release(tx, portal_id, owner, fence)
+            leases.release(tx, portal_id, owner, service.clock())
 
 
 def _rounds(
-    service: Service, portal_id: int, owner: str, fence: int, ttl_s: float, rounds: int, budget_s: float
+    service: Service,
+    portal_id: int,
+    owner: str,
+    fence: int,
+    ttl_s: float,
+    rounds: int,
+    budget_s: float,
+    going_on: Callable[[], bool],
 ) -> int:
     with service.store.reading() as tx:
-        portal = portals.by_id(tx, portal_id)
+        portal = portals.by_id(tx, service.secrets, portal_id)
         setup = setups.read(tx, portal_id)
-    if portal is None or portal.state != "active" or setup is None:
+    if portal is None or portal.state != portals.ACTIVE or setup.binding is None:
         return 0
-    going = _watch(service, portal_id, owner, fence, ttl_s, budget_s)
-    work = Work(service, portal_id, setup, service.portals.client(portal_id), fence, going)
+
+    def hold(tx: Tx) -> bool:
+        return leases.renew(tx, portal_id, owner, fence, ttl_s, service.clock())
+
+    work = Work(
+        service,
+        portal_id,
+        setup.binding,
+        setup.settings,
+        service.portals.client(portal_id),
+        fence,
+        _watch(service, hold, ttl_s, budget_s, going_on),
+        hold,
+    )
     touched = 0
     for _ in range(rounds):
         step_sum = 0
         for step in STEPS:
-            if not going():
+            if not work.going():
                 return touched
             step_sum += _safely(work, step)
         touched += step_sum
@@ -91,20 +120,24 @@ def _rounds(
 
 
 def _watch(
-    service: Service, portal_id: int, owner: str, fence: int, ttl_s: float, budget_s: float
+    service: Service,
+    hold: Callable[[Tx], bool],
+    ttl_s: float,
+    budget_s: float,
+    going_on: Callable[[], bool],
 ) -> Callable[[], bool]:
     started = renewed = service.clock()
 
     def going() -> bool:
         nonlocal renewed
         now = service.clock()
-        if now >= started + timedelta(seconds=budget_s):
+        if not going_on() or now >= started + timedelta(seconds=budget_s):
             return False
         if now < renewed + timedelta(seconds=ttl_s / 10):
             return True
         renewed = now
         with service.store.transaction() as tx:
-            return leases.renew(tx, portal_id, owner, fence, ttl_s=ttl_s, now=now)
+            return hold(tx)
 
     return going
 
@@ -112,11 +145,6 @@ def _watch(
 def _safely(work: Work, step: Step) -> int:
     try:
         return step(work)
-    except errors.AccessLost as lost:
-        with work.service.store.transaction() as tx:
-            portals.pause(tx, work.portal_id, str(lost), now=work.now())
-        log.warning("portal=%s paused: %s", work.portal_id, lost)
-        return 0
     except errors.B24Error as error:
         log.info("portal=%s step=%s waits: %s", work.portal_id, step.__module__, error)
         return 0

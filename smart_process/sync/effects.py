@@ -7,6 +7,7 @@ from typing import Any
 
 from b24 import errors
 from b24.store import marks
+from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
 from smart_process.store import tables as t
@@ -28,8 +29,7 @@ def comments_and_notices(work: Work) -> int:
     try:
         said = _said_before(work, [row for one, row in todo.items() if one.sent_at and row["kind"] == "comment"])
         fresh = {one: row for one, row in todo.items() if row["id"] not in said}
-        work.about_to_create(list(fresh))
-        replies = work.client.batch({one.key: _command(row) for one, row in fresh.items()}, write=True) if fresh else {}
+        replies = _say(work, fresh) if fresh else {}
     except errors.B24Error as error:
         all_failed(work, todo, error)
         return len(claimed)
@@ -43,6 +43,11 @@ def comments_and_notices(work: Work) -> int:
                 store.update(tx, t.effect, row["id"], done_at=now)
                 marks.done(tx, [one])
     return len(claimed)
+
+
+def _say(work: Work, fresh: Mapping[Mark, Mapping[str, Any]]) -> Mapping[str, Any]:
+    commands = {one.key: _command(row) for one, row in fresh.items()}
+    return work.client.batch(commands, write=True, before_send=work.leaving(list(fresh)))
 
 
 def _command(row: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -6,7 +6,7 @@ values go into empty fields of the first; where they contradict, a comment keeps
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -62,23 +62,28 @@ def cards(work: Work) -> int:
     claimed = work.claim(MARK, limit=20)
     if not claimed:
         return 0
-    pairs = {one: tuple(int(part) for part in one.key.split(":")) for one in claimed}
+    pairs = {one: _pair(one) for one in claimed}
     with work.service.store.reading() as tx:
         rows = {row["id"]: row for row in store.participations(tx, [pair[0] for pair in pairs.values()])}
     ready = {one: pair for one, pair in pairs.items() if (row := rows.get(pair[0])) and row["item_id"]}
     _adopt(work, {one: pair for one, pair in pairs.items() if one not in ready}, rows)
     ready = {one: (pid, item) for one, (pid, item) in ready.items() if rows[pid]["item_id"] != item}
-    work.finish([one for one in claimed if one in pairs and one not in ready and _same(pairs[one], rows)])
+    work.finish([one for one in claimed if _same(pairs[one], rows)])
     if ready:
         _merge(work, ready, rows)
     return len(claimed)
 
 
-def _same(pair: Sequence[int], rows: Mapping[int, Mapping[str, Any]]) -> bool:
+def _pair(one: Mark) -> tuple[int, int]:
+    participation_id, _, item_id = one.key.partition(":")
+    return int(participation_id), int(item_id)
+
+
+def _same(pair: tuple[int, int], rows: Mapping[int, Mapping[str, Any]]) -> bool:
     return pair[0] in rows and rows[pair[0]]["item_id"] == pair[1]
 
 
-def _adopt(work: Work, pairs: Mapping[Mark, Sequence[int]], rows: Mapping[int, Mapping[str, Any]]) -> None:
+def _adopt(work: Work, pairs: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]) -> None:
     """A participation without a card takes the surplus one as its own – unless its own may be on the way."""
     now = work.now()
     with work.service.store.transaction() as tx:
@@ -90,7 +95,7 @@ def _adopt(work: Work, pairs: Mapping[Mark, Sequence[int]], rows: Mapping[int, M
                 marks.retry(tx, one, at=later(one, now), error="its own card may be on the way", counts=False)
             else:
                 store.update(tx, t.participation, participation_id, item_id=item_id)
-                eti = work.setup.binding.participation.entity_type_id
+                eti = work.binding.participation.entity_type_id
                 marks.mark(tx, work.portal_id, "pull", [f"{eti}:{item_id}"], now=now)
                 marks.done(tx, [one])
 
@@ -98,7 +103,7 @@ def _adopt(work: Work, pairs: Mapping[Mark, Sequence[int]], rows: Mapping[int, M
 def _merge(
     work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
 ) -> None:
-    eti = work.setup.binding.participation.entity_type_id
+    eti = work.binding.participation.entity_type_id
     commands = {
         one.key: (
             "crm.entity.mergeBatch",
@@ -132,7 +137,7 @@ def _merge(
 def _merged(tx: Tx, work: Work, one: Mark, pid: int, item_id: int, survivor: int, now: datetime) -> None:
     fact = NewFact(Kind.MERGED, now, "app", f"merged:item:{item_id}", data={"item_id": item_id})
     journal.record(tx, {pid: [fact]}, now=now)
-    eti = work.setup.binding.participation.entity_type_id
+    eti = work.binding.participation.entity_type_id
     marks.mark(tx, work.portal_id, "pull", [f"{eti}:{survivor}"], now=now)
     marks.done(tx, [one])
 
@@ -141,7 +146,7 @@ def _settle_conflicts(
     work: Work, conflicts: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
 ) -> None:
     """Values contradict: the first card keeps its own, a comment names the other, the surplus goes to the bin."""
-    eti = work.setup.binding.participation.entity_type_id
+    eti = work.binding.participation.entity_type_id
     now = work.now()
     with work.service.store.transaction() as tx:
         for pid, item_id in conflicts.values():

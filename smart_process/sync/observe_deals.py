@@ -104,7 +104,7 @@ def observe_companies(work: Work, found: Mapping[int, Item], gone: frozenset[int
     """Keep segment and responsible of the companies that matter to us."""
     with work.service.store.transaction() as tx:
         known = store.accounts(tx, work.portal_id, found)
-        rows = [account(item, work.setup.settings) for item_id, item in found.items() if item_id in known]
+        rows = [account(item, work.settings) for item_id, item in found.items() if item_id in known]
         store.save_accounts(tx, work.portal_id, rows, now=work.now())
     return NOBODY
 

@@ -29,7 +29,7 @@ def new_code() -> str:
 
 def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
     """Take over events just read; answers with ids of unknown ones that were not found (look again)."""
-    binding = work.setup.binding
+    binding = work.binding
     with work.service.store.transaction() as tx:
         for item_id, item in found.items():
             now = picture.read(binding.event, picture.EVENT_FIELDS, item)
@@ -99,7 +99,7 @@ def _changed(tx: Tx, work: Work, row: Mapping[str, Any], item: Item, now: Pictur
             before=row["stage"],
             after=stage,
             by=f"user:{picture.number(item.get('movedBy') or item.get('updatedBy'))}",
-            settings=work.setup.settings,
+            settings=work.settings,
             now=work.now(),
         )
     marks.mark(tx, work.portal_id, "event", [row["id"]], now=work.now())

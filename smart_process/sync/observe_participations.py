@@ -14,13 +14,12 @@ from typing import Any
 from b24 import errors
 from b24.store import marks
 from b24.store.engine import Tx
-from smart_process import registration
 from smart_process.facts import Kind, NewFact
 from smart_process.schema import CONTACT, FLAGS, flag_field
 from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import picture, stage_moves
+from smart_process.sync import newcomers, picture, stage_moves
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import Work
 
@@ -32,7 +31,7 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
 
     Returns ids of items that nobody knows yet and that could not be read: look again.
     """
-    binding = work.setup.binding
+    binding = work.binding
     with work.service.store.reading() as tx:
         known = store.participations_by_item(tx, work.portal_id, [*found, *gone])
         by_uid = store.participations_by_uid(tx, work.portal_id, _uids(found))
@@ -46,7 +45,10 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
     contacts = _contacts(work, strangers)
     with work.service.store.transaction() as tx:
         for item_id, row in rows.items():
-            if row is not None:
+            if row is not None and row["item_id"] not in (None, item_id):
+                # A create that was repeated although the first had been executed: one of the two is surplus.
+                marks.mark(tx, work.portal_id, "merge", [f"{row['id']}:{item_id}"], now=work.now())
+            elif row is not None and row["merged_into"] is None:
                 _changed(tx, work, row, found[item_id], seen[item_id], moves.get(item_id, []))
         unplaced = {
             item_id
@@ -171,16 +173,7 @@ def _appeared(
     if event is None:
         return False
     contact = contacts.get(picture.number(item.get("contactId")))
-    placed = registration.register_from_crm(
-        tx,
-        portal_id=work.portal_id,
-        event_id=event["id"],
-        item=item,
-        contact=contact,
-        company_id=picture.number(item.get("companyId")) or None,
-        title=str(item.get("title") or ""),
-        now=work.now(),
-    )
+    placed = newcomers.place(tx, work, item, contact, event["id"])
     if placed.surplus:
         # The person takes part already: this card is merged into the one that has the ticket.
         marks.mark(tx, work.portal_id, "merge", [f"{placed.participation_id}:{item['id']}"], now=work.now())
@@ -201,7 +194,7 @@ def _appeared(
 
 def _event_of(tx: Tx, work: Work, item: Item) -> Mapping[str, Any] | None:
     """The event by parent link, hidden field or form map, in this order."""
-    binding, settings = work.setup.binding, work.setup.settings
+    binding, settings = work.binding, work.settings
     parent = picture.number(item.get(binding.parent_event))
     if parent:
         return store.event_by_item(tx, work.portal_id, parent)

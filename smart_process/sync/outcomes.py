@@ -117,8 +117,10 @@ def _write(work: Work, some: Mapping[Mark, Row], commands: Mapping[str, Any], ma
     sending = {one: row for one, row in some.items() if commands[one.key] is not None}
     if not sending:
         return
-    work.about_to_create([one for one, row in sending.items() if not row["item_id"]])
-    replies = work.client.batch({one.key: commands[one.key] for one in sending}, write=True)
+    leaving = work.leaving([one for one, row in sending.items() if not row["item_id"]])
+    replies = work.client.batch(
+        {one.key: commands[one.key] for one in sending}, write=True, before_send=leaving
+    )
     now = work.now()
     for one, row in sending.items():
         reply = replies[one.key]
@@ -150,7 +152,7 @@ def _deal_commands(work: Work, row: Row, bound: Sequence[Row], lost: Mapping[str
 
 def deal_picture(work: Work, row: Row, bound: Sequence[Row]) -> dict[str, Any]:
     """A deal as it is made: people change it afterwards, we only keep up priority, explanation and contacts."""
-    settings, binding = work.setup.settings, work.setup.binding
+    settings, binding = work.settings, work.binding
     contacts = sorted({one["contact_id"] for one in bound if one["contact_id"]})
     company = next((one["company_id"] for one in bound if one["company_id"]), None)
     fields: dict[str, Any] = {
@@ -174,7 +176,7 @@ def deal_picture(work: Work, row: Row, bound: Sequence[Row]) -> dict[str, Any]:
 
 
 def _said(work: Work, row: Row) -> dict[str, Any]:
-    deal = work.setup.binding.deal
+    deal = work.binding.deal
     said = {}
     if "priority" in deal.fields:
         said[deal.fields["priority"]] = deal.enums.get("priority", {}).get(row["priority"], "")
@@ -248,8 +250,9 @@ def todos(work: Work) -> int:
         _adopt_todos(work, todo, lost)
         fresh = {one: row for one, row in todo.items() if row["id"] not in lost}
         if fresh:
-            work.about_to_create(list(fresh))
-            _todo_answers(work, fresh, work.client.batch({k: _todo(r) for k, r in _keyed(fresh)}, write=True))
+            commands = {key: _todo(row) for key, row in _keyed(fresh)}
+            replies = work.client.batch(commands, write=True, before_send=work.leaving(list(fresh)))
+            _todo_answers(work, fresh, replies)
     except errors.B24Error as error:
         all_failed(work, todo, error)
     return len(claimed)
@@ -324,7 +327,7 @@ def task_picture(work: Work, row: Row, bound: Sequence[Row]) -> dict[str, Any]:
 
     Source: tasks/tasks-task-add (UF_CRM_TASK), crm/data-types (short codes).
     """
-    eti = work.setup.binding.participation.entity_type_id
+    eti = work.binding.participation.entity_type_id
     links = [f"T{eti:x}_{one['item_id']}" for one in bound if one["item_id"]]
     links += [f"C_{one['contact_id']}" for one in bound if one["contact_id"]]
     links += [f"CO_{one}" for one in sorted({one["company_id"] for one in bound if one["company_id"]})]

@@ -138,7 +138,7 @@ def _cards(work: Work, ids: Sequence[int]) -> dict[int, Contact]:
             for n, page in enumerate(pages)
         },
     )
-    region = work.setup.settings.region
+    region = work.settings.region
     return {
         int(item["id"]): contact_card(item, region)
         for reply in replies.values()
@@ -231,7 +231,6 @@ def _make_companies(work: Work, cases: Sequence[Case]) -> None:
                 to_make[made["uid"]] = made
     found = _made_before(work, COMPANY, list(to_make)) if any(case.mark.sent_at for case in cases) else {}
     missing = [uid for uid in to_make if uid not in found]
-    work.about_to_create([case.mark for case in cases])
     responsible = _responsible(work, cases)
     replies = work.client.batch(
         {
@@ -251,6 +250,7 @@ def _make_companies(work: Work, cases: Sequence[Case]) -> None:
             for uid in missing
         },
         write=True,
+        before_send=work.leaving([case.mark for case in cases]),
     ) if missing else {}
     with work.service.store.transaction() as tx:
         for uid, reply in replies.items():
@@ -303,11 +303,12 @@ def _make(work: Work, cases: Sequence[Case]) -> None:
         return
     with work.service.store.reading() as tx:
         responsible = store.responsible_of_people(tx, [case.row["id"] for case in making])
-    work.about_to_create([case.mark for case in making])
     for at in range(0, len(making), 25):
         some = making[at : at + 25]
         replies = work.client.batch(
-            {case.mark.key: _new_contact(case, responsible.get(case.row["id"])) for case in some}, write=True
+            {case.mark.key: _new_contact(case, responsible.get(case.row["id"])) for case in some},
+            write=True,
+            before_send=work.leaving([case.mark for case in some]),
         )
         now = work.now()
         with work.service.store.transaction() as tx:
@@ -361,7 +362,7 @@ def _accounts(work: Work, cases: Sequence[Case]) -> None:
     )
     with work.service.store.transaction() as tx:
         for reply in replies.values():
-            rows = [account(item, work.setup.settings) for item in reply["items"]]
+            rows = [account(item, work.settings) for item in reply["items"]]
             store.save_accounts(tx, work.portal_id, rows, now=work.now())
 
 

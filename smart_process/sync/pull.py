@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from b24 import errors
-from b24.client import Answer
+from b24.answers import Answer
 from b24.store import marks
 from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
@@ -33,9 +33,9 @@ def items(work: Work) -> int:
     by_type: dict[int, dict[int, Mark]] = defaultdict(dict)
     unreadable: list[Mark] = []
     for one in claimed:
-        entity_type_id, _, item_id = one.key.partition(":")
-        if entity_type_id.isdigit() and item_id.isdigit():
-            by_type[int(entity_type_id)][int(item_id)] = one
+        kind, _, item_id = one.key.partition(":")
+        if kind.isdigit() and item_id.isdigit():
+            by_type[int(kind)][int(item_id)] = one
         else:
             unreadable.append(one)
     observers = _observers(work)
@@ -50,7 +50,7 @@ def items(work: Work) -> int:
 
 
 def _observers(work: Work) -> dict[int, Observer]:
-    binding = work.setup.binding
+    binding = work.binding
     return {
         binding.event.entity_type_id: observe_events.observe,
         binding.participation.entity_type_id: observe_participations.observe,
@@ -110,7 +110,7 @@ def _page(work: Work, entity_type_id: int, ids: Sequence[int]) -> tuple[str, dic
 
 
 def _select(work: Work, entity_type_id: int) -> list[str]:
-    binding = work.setup.binding
+    binding = work.binding
     if entity_type_id == binding.event.entity_type_id:
         return picture.select(binding.event)
     if entity_type_id == binding.participation.entity_type_id:

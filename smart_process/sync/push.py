@@ -60,7 +60,7 @@ def _wait(work: Work, some: Sequence[Mark]) -> None:
 def _find_lost(work: Work, rows: Sequence[Row]) -> dict[str, int]:
     if not rows:
         return {}
-    kind = work.setup.binding.participation
+    kind = work.binding.participation
     asked = {
         "entityTypeId": kind.entity_type_id,
         "filter": {"@xmlId": [row["uid"] for row in rows]},
@@ -126,10 +126,9 @@ def _send(work: Work, some: Mapping[Mark, tuple[Row, Picture]], *, create: bool)
     with work.service.store.transaction() as tx:
         for row, changed in some.values():
             store.update(tx, t.participation, row["id"], inflight=changed)
-    if create:
-        work.about_to_create(list(some))
+    leaving = work.leaving(list(some)) if create else None
     try:
-        replies = work.client.batch(commands, write=True)
+        replies = work.client.batch(commands, write=True, before_send=leaving)
     except errors.B24Error as error:
         if not isinstance(error, errors.Ambiguous):
             _forget(work, some)
@@ -140,22 +139,22 @@ def _send(work: Work, some: Mapping[Mark, tuple[Row, Picture]], *, create: bool)
 
 
 def _fields(work: Work, changed: Picture) -> dict[str, Any]:
-    kind = work.setup.binding.participation
+    kind = work.binding.participation
     fields = picture.encode(kind, picture.PARTICIPATION_FIELDS, changed)
     if "deal_id" in changed:
-        fields[work.setup.binding.parent_deal] = changed["deal_id"]
+        fields[work.binding.parent_deal] = changed["deal_id"]
     return fields
 
 
 def _add(work: Work, row: Row, ours: Picture) -> tuple[str, Mapping[str, Any]]:
-    binding = work.setup.binding
+    binding = work.binding
     filled = {name: value for name, value in ours.items() if value not in ("", [], False, 0)}
     fields = _fields(work, filled) | {binding.parent_event: row["event_item_id"]}
     return "crm.item.add", {"entityTypeId": binding.participation.entity_type_id, "fields": fields}
 
 
 def _update(work: Work, row: Row, changed: Picture) -> tuple[str, Mapping[str, Any]]:
-    binding = work.setup.binding
+    binding = work.binding
     fields = _fields(work, changed)
     return "crm.item.update", {
         "entityTypeId": binding.participation.entity_type_id,
@@ -177,13 +176,13 @@ def _settle(work: Work, one: Mark, row: Row, changed: Picture, reply: Any) -> No
             unsure = isinstance(reply, errors.Ambiguous)
             store.update(tx, t.participation, row["id"], inflight=changed if unsure else None)
             if errors.is_not_found(reply) and row["item_id"]:
-                eti = work.setup.binding.participation.entity_type_id
+                eti = work.binding.participation.entity_type_id
                 marks.mark(tx, work.portal_id, "pull", [f"{eti}:{row['item_id']}"], now=now)
                 marks.done(tx, [one])
             else:
                 failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             return
-        kind = work.setup.binding.participation
+        kind = work.binding.participation
         answer = picture.read(kind, picture.PARTICIPATION_FIELDS, reply.result["item"])
         shadow = _confirmed(row["shadow"], changed, answer)
         store.update(
@@ -221,7 +220,7 @@ def events(work: Work) -> int:
         return 0
     with work.service.store.reading() as tx:
         rows = {str(row["id"]): row for row in store.events(tx, [int(one.key) for one in claimed])}
-    kind = work.setup.binding.event
+    kind = work.binding.event
     changes: dict[Mark, tuple[Row, Picture]] = {}
     for one in claimed:
         row = rows.get(one.key)

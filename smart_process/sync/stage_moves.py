@@ -41,7 +41,7 @@ def read(work: Work, entity_type_id: int, since: Mapping[int, int]) -> dict[int,
     """
     if not since:
         return {}
-    kind = work.setup.binding.of(entity_type_id)
+    kind = work.binding.of(entity_type_id)
     stages = {code: key for key, code in kind.stages.items()} if kind else {}
     moves: dict[int, list[Move]] = defaultdict(list)
     for row in _rows(work, entity_type_id, sorted(since)):

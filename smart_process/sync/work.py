@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from b24 import errors
-from b24.client import Answer, Client
+from b24.answers import Answer
+from b24.client import Client
 from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
+from smart_process.schema import Binding
 from smart_process.service import Service
-from smart_process.store.setups import Setup
+from smart_process.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,14 @@ class Work:
 
     service: Service
     portal_id: int
-    setup: Setup
+    binding: Binding
+    settings: Settings
     client: Client
     fence: int
     # True while the lease is ours and there is time left.
     going: Callable[[], bool]
+    # Holds the lease longer inside a transaction; False when it is no longer ours.
+    hold: Callable[[Tx], bool]
 
     def now(self) -> datetime:
         return self.service.clock()
@@ -49,10 +54,17 @@ class Work:
         with self.service.store.transaction() as tx:
             marks.done(tx, some)
 
-    def about_to_create(self, some: Sequence[Mark]) -> None:
-        """Commit, before anything leaves, that creates for these marks may be on their way."""
-        with self.service.store.transaction() as tx:
-            marks.sent(tx, some, now=self.now(), fence=self.fence)
+    def leaving(self, some: Sequence[Mark]) -> Callable[[], None]:
+        """For ``before_send``: commit, once the rate slot is reserved, that creates for these marks may be on their
+        way – or stop, when the lease went to another worker meanwhile (design 3.1: send at once or not at all)."""
+
+        def commit() -> None:
+            with self.service.store.transaction() as tx:
+                if not self.hold(tx):
+                    raise errors.Unavailable("LEASE_LOST", "another worker has this portal")
+                marks.sent(tx, some, now=self.now(), fence=self.fence)
+
+        return commit
 
     def certain_at(self, sent_at: datetime) -> datetime:
         """From when on the portal can no longer be executing what left at ``sent_at``."""

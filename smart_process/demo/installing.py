@@ -1,0 +1,68 @@
+"""The app installed through the portal's own sequence, as an administrator's browser does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from smart_process.demo.portal import ADMIN, LocalPortal, PortalFailed
+from smart_process.schema import SCOPES
+
+Say = Callable[[str], None]
+WAIT_S = 60.0
+
+
+def register(portal: LocalPortal, app_url: str) -> dict[str, Any]:
+    """Register the local application in the portal: what its administrator types under «Разработчикам»."""
+    found: dict[str, Any] = portal.control(
+        "apps",
+        {
+            "title": "Мероприятия",
+            "handler_url": f"{app_url}/b24/app",
+            "installer_url": f"{app_url}/b24/install",
+            "scopes": sorted(SCOPES),
+            "user_id": ADMIN,
+        },
+    )
+    return found
+
+
+def install(portal: LocalPortal, app_id: int, say: Say) -> None:
+    """Open the installer page, take its steps, end with installFinish.
+
+    Raises:
+        PortalFailed: the installer reported a problem.
+    """
+    opened = portal.control(f"apps/{app_id}/open", {"user_id": ADMIN})
+    url, fields = opened["url"], opened["fields"]
+    with requests.Session() as browser:
+        reply = browser.post(url, data=fields, headers={"Accept": "application/json"}, timeout=WAIT_S)
+        if reply.status_code != 200:
+            raise PortalFailed(f"installation refused: {reply.status_code} {reply.text[:300]}")
+        begun = reply.json()
+        _steps(browser, begun, url, say)
+    portal.control(f"apps/{app_id}/install-finish", {"access_token": fields["AUTH_ID"]})
+
+
+def _steps(browser: requests.Session, begun: dict[str, Any], url: str, say: Say) -> None:
+    session = {"X-Page-Session": begun["session"]}
+    step_url = requests.compat.urljoin(url, begun["step_url"])
+    told: set[str] = set()
+    until = time.monotonic() + WAIT_S * 3
+    while time.monotonic() < until:
+        reply = browser.post(step_url, headers=session, timeout=WAIT_S)
+        answer = reply.json()
+        if reply.status_code != 200 or answer.get("problem"):
+            raise PortalFailed(f"installation stopped: {answer.get('problem') or answer}")
+        for step in answer["steps"]:
+            if step["state"] == "done" and step["key"] not in told:
+                told.add(step["key"])
+                say(f"  {len(told)}/{len(answer['steps'])} {step['title']}")
+        if answer["done"]:
+            return
+        if answer["busy"]:
+            time.sleep(0.2)
+    raise PortalFailed("installation did not end in time")

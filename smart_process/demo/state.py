@@ -1,0 +1,120 @@
+"""Where a demo keeps itself: one folder with both databases, the chosen ports and who is running."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass
+class Kept:
+    """What a second start finds: ports, secrets of this demo, and what was made in the portal."""
+
+    portal_port: int = 0
+    app_port: int = 0
+    smtp_port: int = 0
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    app_id: int = 0
+    client_id: str = ""
+    client_secret: str = ""
+    installed: bool = False
+    event_item_id: int = 0
+    form_id: int = 0
+    enrol_code: str = ""
+
+
+class AlreadyRunning(Exception):
+    """Somebody runs this state; ``links`` is what they printed, ``None`` while they are still starting."""
+
+    def __init__(self, links: dict[str, str] | None) -> None:
+        super().__init__("this demo is running already")
+        self.links = links
+
+
+class Folder:
+    """A demo's folder; holds the lock while it is open.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Tokens and guests live here: nobody else on this machine reads them.
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = self._take()
+        self.kept = self._read()
+        self._links.unlink(missing_ok=True)
+
+    @property
+    def _links(self) -> Path:
+        return self.path / "running.json"
+
+    def _take(self) -> IO[str]:
+        lock = (self.path / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise AlreadyRunning(_json(self._links)) from None
+        return lock
+
+    def _read(self) -> Kept:
+        known = {one.name for one in fields(Kept)}
+        found = _json(self.path / "demo.json") or {}
+        return Kept(**{name: value for name, value in found.items() if name in known})
+
+    def save(self) -> None:
+        """Write what is kept, whole or not at all."""
+        _write(self.path / "demo.json", asdict(self.kept))
+
+    def running(self, links: dict[str, str]) -> None:
+        """Tell a second start what it may print."""
+        _write(self._links, links)
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        self._links.unlink(missing_ok=True)
+        self._lock.close()
+
+
+def choose_ports(kept: Kept, wanted: int | None) -> None:
+    """Keep the ports of the last time if they are free, else take free ones; ``wanted`` is the app's."""
+    taken: set[int] = set()
+    for name, first in (("app_port", wanted or kept.app_port), ("portal_port", kept.portal_port)):
+        setattr(kept, name, _free(first, taken))
+    kept.smtp_port = _free(kept.smtp_port, taken)
+
+
+def _free(wanted: int, taken: set[int]) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+            if found not in taken:
+                taken.add(found)
+                return found
+    raise OSError("no free port on this machine")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, data: Any) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(data, ensure_ascii=False, indent=1))
+    os.replace(fresh, path)

@@ -1,0 +1,65 @@
+"""Certainty: online events are never retried, so every type is swept by ``updatedTime`` now and then.
+
+Watermark: the largest portal time read, never our clock. A sweep only marks; the pull compares.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from b24 import errors, portals
+from b24.store import marks
+from smart_process.service import Service
+from smart_process.store import setups
+from smart_process.store import sync as store
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(days=1)
+"""Portals were seen to compare date filters in another zone than they answer in (trap 48)."""
+
+
+def every_portal(service: Service) -> None:
+    """Sweep all active portals; a portal that cannot be read now is read next time."""
+    with service.store.reading() as tx:
+        ids = portals.active_ids(tx)
+    for portal_id in ids:
+        try:
+            sweep(service, portal_id)
+        except errors.B24Error as error:
+            log.info("portal=%s sweep waits: %s", portal_id, error)
+
+
+def sweep(service: Service, portal_id: int) -> int:
+    """Mark every event and participation that changed since the last sweep; answers how many."""
+    with service.store.reading() as tx:
+        binding = setups.read(tx, portal_id).binding
+    if binding is None:
+        return 0
+    return sum(
+        _of_type(service, portal_id, kind.entity_type_id) for kind in (binding.event, binding.participation)
+    )
+
+
+def _of_type(service: Service, portal_id: int, entity_type_id: int) -> int:
+    with service.store.reading() as tx:
+        since = store.watermark(tx, portal_id, entity_type_id)
+    asked = {"entityTypeId": entity_type_id, "select": ["id", "updatedTime"]}
+    if since:
+        asked["filter"] = {">=updatedTime": (datetime.fromisoformat(since) - OVERLAP).isoformat()}
+    rows = [
+        row
+        for row in service.portals.client(portal_id).rows("crm.item.list", asked)
+        if not since or datetime.fromisoformat(row["updatedTime"]) >= datetime.fromisoformat(since)
+    ]
+    if not rows:
+        return 0
+    latest = max((row["updatedTime"] for row in rows), key=datetime.fromisoformat)
+    now = service.clock()
+    with service.store.transaction() as tx:
+        keys = [f"{entity_type_id}:{row['id']}" for row in rows]
+        marks.mark(tx, portal_id, "pull", keys, now=now, priority=marks.BULK)
+        store.raise_watermark(tx, portal_id, entity_type_id, latest)
+    service.wake(portal_id)
+    return len(rows)
