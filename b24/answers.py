@@ -90,6 +90,7 @@ _SETUP = {
 }
 _REFUSED_BUT_PASSING = {"CONNECTION_ERROR", "ERROR_OAUTH"}
 _FAILED = {"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"}
+_NEEDS_ITS_TYPE = {"crm.item.add", "crm.item.list", "crm.item.fields"}
 _NEEDS_NO_RIGHTS = {"batch", "app.info", "profile", "server.time", "scope", "method.get"}
 
 
@@ -117,7 +118,8 @@ def _refused(code: str, context: Context) -> type[B24Error]:
     # Refused where no right is needed: REST as a whole is off (the plan, a subscription), not this one call.
     if code in _ACCESS_LOST or (code == "ACCESS_DENIED" and context.method.lower() in _NEEDS_NO_RIGHTS):
         return AccessLost
-    if code in _SETUP:
+    # Not an object is missing where none was asked for, but its type.
+    if code in _SETUP or (code == "NOT_FOUND" and context.method.lower() in _NEEDS_ITS_TYPE):
         return SetupMissing
     return Unavailable if code in _REFUSED_BUT_PASSING else Rejected
 
