@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Caller:
     """An authenticated caller.
 
-    ``app_id`` is ``None`` for a webhook; ``key`` names the account of working time; ``label`` goes to the log.
+    ``app_id`` is ``None`` for a webhook; ``key`` names the account of working time; ``label`` goes to the
+    log.
     """
 
     user_id: int
@@ -68,7 +69,9 @@ def by_token(portal: LocalPortal, token: str) -> Caller:
         raise RestError("authorization_error", "Unable to authorize user", 401)
     user_id, app_id = int(row["user_id"]), int(row["app_id"])
     scope = frozenset(json.loads(row["scopes"]))
-    return Caller(user_id, bool(row["admin"]), app_id, scope, f"app {app_id}", f"app:{row['client_id']}:{user_id}")
+    return Caller(
+        user_id, bool(row["admin"]), app_id, scope, f"app {app_id}", f"app:{row['client_id']}:{user_id}"
+    )
 
 
 def check(caller: Caller, method: Method) -> None:
@@ -91,5 +94,7 @@ def check(caller: Caller, method: Method) -> None:
 def add_webhook(portal: LocalPortal, user_id: int, scopes: Any, title: str = "Входящий вебхук") -> str:
     """Make an incoming webhook; returns its secret code. Call inside a transaction."""
     code = secrets.token_hex(8)
-    portal.db.execute("INSERT INTO webhooks VALUES (?, ?, ?, ?)", (code, user_id, title, json.dumps(list(scopes))))
+    portal.db.execute(
+        "INSERT INTO webhooks VALUES (?, ?, ?, ?)", (code, user_id, title, json.dumps(list(scopes)))
+    )
     return code

@@ -1,11 +1,14 @@
 """Applications of the portal: registered, opened, installed through their installer page, removed.
 
-The sequence is the real one. An administrator registers a local application; opening it shows its installer in an
+The sequence is the real one. An administrator registers a local application; opening it shows its installer
+in an
 iframe, loaded by a form POST; until the page calls ``installFinish`` there are no widgets and no events; then
-``ONAPPINSTALL`` goes to the handlers bound to it. An application without a user interface is installed at once and gets
+``ONAPPINSTALL`` goes to the handlers bound to it. An application without a user interface is installed at
+once and gets
 ``ONAPPINSTALL`` at its installation address.
 
-Source: settings/app-installation/installation-finish.md, settings/oauth/simple-way.md, settings/app-uninstallation.md,
+Source: settings/app-installation/installation-finish.md, settings/oauth/simple-way.md,
+settings/app-uninstallation.md,
 api-reference/common/events/on-app-install.md, on-app-uninstall.md.
 """
 
@@ -48,7 +51,8 @@ tables(
 class App:
     """One registered application.
 
-    ``installed`` turns true at ``installFinish``. ``scopes`` are the granted permissions, ``application_token`` proves to
+    ``installed`` turns true at ``installFinish``. ``scopes`` are the granted permissions,
+    ``application_token`` proves to
     the application that a call came from this portal.
     """
 
@@ -122,7 +126,8 @@ def register(
     Args:
         handler_url: the main page of the application ("Путь вашего обработчика").
         installer_url: the page of the first installation; empty means the main page installs itself.
-        interface: ``False`` for "uses only API": installed at once, told by ``ONAPPINSTALL`` at the installer's address.
+        interface: ``False`` for "uses only API": installed at once, told by ``ONAPPINSTALL`` at the
+            installer's address.
         installed: skip the installation (the test application of ``/sandbox/access``).
     """
     with portal.transaction() as db:
@@ -130,9 +135,16 @@ def register(
             "INSERT INTO apps (client_id, client_secret, title, handler_url, installer_url, scopes, application_token,"
             " interface, installed, installer_user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                f"local.{secrets.token_hex(7)}.{secrets.randbelow(10**8):08d}", secrets.token_urlsafe(37)[:50], title,
-                handler_url, installer_url, json.dumps(list(scopes)), secrets.token_hex(16), int(interface),
-                int(installed), user_id,
+                f"local.{secrets.token_hex(7)}.{secrets.randbelow(10**8):08d}",
+                secrets.token_urlsafe(37)[:50],
+                title,
+                handler_url,
+                installer_url,
+                json.dumps(list(scopes)),
+                secrets.token_hex(16),
+                int(interface),
+                int(installed),
+                user_id,
             ),  # fmt: skip
         )
         app = find(portal, int(cursor.lastrowid or 0))
@@ -156,14 +168,20 @@ def page_request(
 
     Args:
         placement: ``"DEFAULT"`` is the application's own page, otherwise the code of the widget.
-        options: ``PLACEMENT_OPTIONS``; ``None`` leaves the key out as the documentation of the main page shows.
+        options: ``PLACEMENT_OPTIONS``; ``None`` leaves the key out as the documentation of the main page
+            shows.
         url: the handler of the widget; the application's own page when absent.
     """
     with portal.transaction():
         pair = oauth.issue(portal, app.id, user_id)
     target = url or app.start_url
     query = urlencode(
-        {"DOMAIN": portal.host, "PROTOCOL": _protocol(portal), "LANG": language, "APP_SID": secrets.token_hex(16)}
+        {
+            "DOMAIN": portal.host,
+            "PROTOCOL": _protocol(portal),
+            "LANG": language,
+            "APP_SID": secrets.token_hex(16),
+        }
     )
     fields = {
         "AUTH_ID": pair.access, "AUTH_EXPIRES": str(oauth.LIFETIME), "REFRESH_ID": pair.refresh,
@@ -224,7 +242,9 @@ def uninstall(portal: LocalPortal, app_id: int, *, clean: bool) -> bool:
 
 def describe(portal: LocalPortal, app: App) -> dict[str, Any]:
     """An application as ``GET control/apps`` shows it, with its handlers and widgets."""
-    handlers = portal.db.execute("SELECT * FROM event_handlers WHERE app_id = ? ORDER BY id", (app.id,)).fetchall()
+    handlers = portal.db.execute(
+        "SELECT * FROM event_handlers WHERE app_id = ? ORDER BY id", (app.id,)
+    ).fetchall()
     widgets = portal.db.execute("SELECT * FROM placements WHERE app_id = ? ORDER BY id", (app.id,)).fetchall()
     return {
         "id": app.id, "client_id": app.client_id, "title": app.title, "installed": app.installed,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MAX_COMMANDS = 50
 REFERENCE = re.compile(r"\$result\[([^\[\]]+)\]((?:\[[^\[\]]+\])*)")
-NOT_ALLOWED = frozenset({"batch", "disk.folder.uploadfile", "disk.storage.uploadfile", "disk.file.uploadversion"})
+NOT_ALLOWED = frozenset(
+    {"batch", "disk.folder.uploadfile", "disk.storage.uploadfile", "disk.file.uploadversion"}
+)
 """A batch inside a batch and methods that carry files are refused."""
 
 
@@ -47,7 +49,10 @@ def run(dispatcher: Dispatcher, caller: Caller, params: dict[str, Any], *, deadl
                 raise RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded", 400)
             _run_one(dispatcher, caller, key, command, maps)
         except RestError as error:
-            maps["result_error"][key] = {"error": error.code, "error_description": error.description} | error.extra
+            maps["result_error"][key] = {
+                "error": error.code,
+                "error_description": error.description,
+            } | error.extra
             if halt:
                 break
     if time.monotonic() > deadline:

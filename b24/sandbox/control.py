@@ -77,7 +77,10 @@ class Control:
 
 def _json(body: Any, status: int) -> Response:
     return Response(
-        php.encode_json(body), status, {"Cache-Control": "no-store"}, content_type="application/json; charset=utf-8"
+        php.encode_json(body),
+        status,
+        {"Cache-Control": "no-store"},
+        content_type="application/json; charset=utf-8",
     )
 
 
@@ -121,7 +124,10 @@ def test_app(control: Control) -> apps.App:
     known = apps.find_by_client(portal, portal.get("test_app", ""))
     if known is not None:
         return known
-    admin = portal.db.execute("SELECT MIN(id) AS id FROM users WHERE admin = 1 AND active = 1").fetchone()["id"] or 1
+    admin = (
+        portal.db.execute("SELECT MIN(id) AS id FROM users WHERE admin = 1 AND active = 1").fetchone()["id"]
+        or 1
+    )
     home = f"{portal.origin}/sandbox/test-application"
     app = apps.register(
         portal, title="Тестовое приложение", handler_url=home, user_id=admin, interface=True, installed=True
@@ -158,7 +164,9 @@ def add_app(control: Control, request: Request, _place: dict[str, Any]) -> dict[
     params = read(request)
     handler = events.check_handler(str(params.get("handler_url") or ""))
     given = params.get("scopes") or apps.ALL_SCOPES
-    scopes = [one.strip() for one in given.split(",")] if isinstance(given, str) else [str(one) for one in given]
+    scopes = (
+        [one.strip() for one in given.split(",")] if isinstance(given, str) else [str(one) for one in given]
+    )
     with control.portal.transaction():
         app = apps.register(
             control.portal,
@@ -190,7 +198,9 @@ def open_app(control: Control, request: Request, place: dict[str, Any]) -> dict[
             _app(control, place),
             _number(params, "user_id", 1),
             placement=str(params.get("placement") or "DEFAULT"),
-            options={str(key): str(one) for key, one in options.items()} if isinstance(options, dict) else None,
+            options={str(key): str(one) for key, one in options.items()}
+            if isinstance(options, dict)
+            else None,
             url=str(params["url"]) if params.get("url") else None,
         )
     return {"url": opened.url, "fields": opened.fields}
@@ -274,7 +284,10 @@ def set_clock(control: Control, request: Request, place: dict[str, Any]) -> dict
 def list_users(control: Control, _request: Request, _place: dict[str, Any]) -> list[dict[str, Any]]:
     """Everybody, dismissed people too."""
     with control.portal.transaction() as db:
-        return [users.card(row) | {"ADMIN": bool(row["admin"])} for row in db.execute("SELECT * FROM users ORDER BY id")]
+        return [
+            users.card(row) | {"ADMIN": bool(row["admin"])}
+            for row in db.execute("SELECT * FROM users ORDER BY id")
+        ]
 
 
 @route("POST", "users")

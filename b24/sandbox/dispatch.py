@@ -58,7 +58,13 @@ class Dispatcher:
     """Answers REST calls of one portal."""
 
     def __init__(
-        self, portal: LocalPortal, *, bucket: LeakyBucket | None, budget: OperatingBudget, faults: Faults, log: CallLog
+        self,
+        portal: LocalPortal,
+        *,
+        bucket: LeakyBucket | None,
+        budget: OperatingBudget,
+        faults: Faults,
+        log: CallLog,
     ) -> None:
         self.portal = portal
         self.bucket = bucket
@@ -87,14 +93,15 @@ class Dispatcher:
             raise RestError("QUERY_LIMIT_EXCEEDED", "Too many requests", 503)
 
     def _identify(self, incoming: Incoming) -> Caller:
-        with self.portal.transaction():
-            if len(incoming.path) == 2:
+        if len(incoming.path) == 2:
+            with self.portal.transaction():
                 return access.by_webhook(self.portal, *incoming.path)
-            token = incoming.params.get("auth") or incoming.params.get("access_token") or incoming.bearer
-            if incoming.path or not isinstance(token, str):
-                raise RestError("NO_AUTH_FOUND", "Wrong authorization data", 401)
-            if self.faults.strikes("expired_token", incoming.method):
-                oauth.expire(self.portal, token)
+        token = incoming.params.get("auth") or incoming.params.get("access_token") or incoming.bearer
+        if incoming.path or not isinstance(token, str):
+            raise RestError("NO_AUTH_FOUND", "Wrong authorization data", 401)
+        if self.faults.strikes("expired_token", incoming.method):
+            oauth.expire(self.portal, token)
+        with self.portal.transaction():
             return access.by_token(self.portal, token)
 
     def _carry_out(self, incoming: Incoming, caller: Caller) -> Reply:
@@ -169,8 +176,12 @@ class Dispatcher:
         params = {key: value for key, value in incoming.params.items() if key not in {"auth", "access_token"}}
         self.log.add(
             {
-                "ts": self.portal.now().isoformat(), "auth": caller.label if caller else "none",
-                "method": incoming.method, "params": params, "status": reply.status, "response": reply.body,
+                "ts": self.portal.now().isoformat(),
+                "auth": caller.label if caller else "none",
+                "method": incoming.method,
+                "params": params,
+                "status": reply.status,
+                "response": reply.body,
             }  # fmt: skip
         )
 

@@ -1,10 +1,12 @@
 """Subscriptions of applications to events, and the queue of what is owed to them.
 
-An event is a row written in the transaction that caused it; :mod:`b24.sandbox.delivery` posts it after the commit,
+An event is a row written in the transaction that caused it; :mod:`b24.sandbox.delivery` posts it after the
+commit,
 once. Tokens stand in ``auth`` when a user caused the event; ``refresh_token`` comes with ``ONAPPINSTALL`` and
 ``ONOFFLINEEVENT`` only, as the overview of events says.
 
-Source: api-reference/events/index.md, event-bind.md, event-unbind.md, event-get.md, events.md, test-handler.md.
+Source: api-reference/events/index.md, event-bind.md, event-unbind.md, event-get.md, events.md,
+test-handler.md.
 """
 
 from __future__ import annotations
@@ -137,12 +139,22 @@ def announce_uninstall(portal: LocalPortal, app: App, *, clean: bool) -> None:
         return
     data = {"LANGUAGE_ID": app.language, "CLEAN": int(clean)}
     for handler_id, handler in _targets(portal, app.id, "ONAPPUNINSTALL"):
-        put(portal, app.id, handler_id, handler, "ONAPPUNINSTALL", data, user_id=None, auth=bare_auth(portal, app))
+        put(
+            portal,
+            app.id,
+            handler_id,
+            handler,
+            "ONAPPUNINSTALL",
+            data,
+            user_id=None,
+            auth=bare_auth(portal, app),
+        )
 
 
 def _targets(portal: LocalPortal, app_id: int, event: str) -> list[tuple[int | None, str]]:
     rows = portal.db.execute(
-        "SELECT id, handler FROM event_handlers WHERE app_id = ? AND event = ? AND offline = 0", (app_id, event)
+        "SELECT id, handler FROM event_handlers WHERE app_id = ? AND event = ? AND offline = 0",
+        (app_id, event),
     ).fetchall()
     return [(row["id"], row["handler"]) for row in rows]
 
@@ -155,7 +167,8 @@ def _required(params: dict[str, Any], name: str) -> str:
 
 
 def check_handler(url: str) -> str:
-    """The address of a handler, as the portal accepts it; plain http is allowed here because handlers are local.
+    """The address of a handler, as the portal accepts it; plain http is allowed here because handlers are
+    local.
 
     Raises:
         RestError: ``ERROR_WRONG_HANDLER_URL`` or ``ERROR_UNSUPPORTED_PROTOCOL``.
@@ -242,7 +255,9 @@ def event_unbind(call: Call) -> dict[str, int]:
 @method("event.get", app_context=True)
 def event_get(call: Call) -> list[dict[str, Any]]:
     """Subscriptions of the application; other than administrators see their own. Source: event-get.md."""
-    rows = call.db.execute("SELECT * FROM event_handlers WHERE app_id = ? ORDER BY id", (call.app_id,)).fetchall()
+    rows = call.db.execute(
+        "SELECT * FROM event_handlers WHERE app_id = ? ORDER BY id", (call.app_id,)
+    ).fetchall()
     return [_shown(row) for row in rows if call.is_admin or row["auth_type"] == call.user_id]
 
 

@@ -1,6 +1,7 @@
 """Misbehaviour on demand: what goes wrong, how often, for which methods – repeatable by a seed.
 
-Set through ``POST control/faults``; every kind has its own stream of random numbers, so that adding one kind does not
+Set through ``POST control/faults``; every kind has its own stream of random numbers, so that adding one kind
+does not
 change when another strikes.
 """
 
@@ -133,7 +134,9 @@ def _read(wanted: dict[str, Any]) -> Faults:
     fresh.seed = int(_number("seed", rest.pop("seed", 1), -(2**62), 2**62))
     names = rest.pop("methods", [])
     fresh.methods = frozenset(str(one).lower() for one in (names if isinstance(names, list) else [names]))
-    fresh.times = {str(kind): int(_number(str(kind), n, 0, 2**31)) for kind, n in _map(rest.pop("times", {})).items()}
+    fresh.times = {
+        str(kind): int(_number(str(kind), n, 0, 2**31)) for kind, n in _map(rest.pop("times", {})).items()
+    }
     for name in SECONDS:
         if name in rest:
             fresh.seconds[name] = _number(name, rest.pop(name), 0, 3600)

@@ -22,7 +22,8 @@ from typing import Any, Protocol
 class RestError(Exception):
     """A documented REST error: ``{"error": code, "error_description": description}`` with ``status``.
 
-    ``code`` may be ``""`` or an int where the documentation shows that; ``extra`` are further keys of the body.
+    ``code`` may be ``""`` or an int where the documentation shows that; ``extra`` are further keys of the
+    body.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """How often and how long the portal lets itself be called.
 
-Two limits, both documented: a leaky bucket per source address over all applications, and a budget of working time per
+Two limits, both documented: a leaky bucket per source address over all applications, and a budget of working
+time per
 method and application in ten one-minute buckets.
 
 Source: limits.md.

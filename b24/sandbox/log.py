@@ -14,8 +14,10 @@ KEPT = 300
 class CallLog:
     """Where calls are written down.
 
-    An entry is ``{"ts", "auth", "method", "params", "status", "response"}``: ISO time of the portal, who called
-    (``webhook:<user>``, ``app:<client_id>:<user>`` or ``none``), parameters without the token, the answer's body.
+    An entry is ``{"ts", "auth", "method", "params", "status", "response"}``: ISO time of the portal, who
+    called
+    (``webhook:<user>``, ``app:<client_id>:<user>`` or ``none``), parameters without the token, the answer's
+    body.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -107,7 +107,8 @@ def listing(portal: LocalPortal, *, to: str | None = None, after: int = 0) -> li
     """Messages newest first: id, to, from, subject, date, message_id; ``to`` narrows to one address."""
     with portal.transaction() as db:
         rows = db.execute(
-            "SELECT id, recipient, sender, subject, date, message_id FROM mail WHERE id > ? ORDER BY id DESC", (after,)
+            "SELECT id, recipient, sender, subject, date, message_id FROM mail WHERE id > ? ORDER BY id DESC",
+            (after,),
         ).fetchall()
     wanted = (to or "").strip().lower()
     return [_line(row) for row in rows if not wanted or wanted in _addresses(row["recipient"])]

@@ -44,7 +44,8 @@ def _store(call: Call, kind: str, user_id: int, text: str, params: dict[str, Any
     tag = str(params.get("TAG") or "")
     if tag:
         call.db.execute(
-            "DELETE FROM notifications WHERE tag = ? AND app_id IS ? AND user_id = ?", (tag, call.app_id, user_id)
+            "DELETE FROM notifications WHERE tag = ? AND app_id IS ? AND user_id = ?",
+            (tag, call.app_id, user_id),
         )
     author = 0 if kind == "system" else call.user_id
     cursor = call.db.execute(
@@ -97,7 +98,8 @@ def im_notify_read(call: Call) -> bool:
         read = 0 if str(params.get("ACTION") or "Y").upper() == "N" else 1
         sign = "=" if str(params.get("ONLY_CURRENT") or "").upper() == "Y" else ">="
         call.db.execute(
-            f"UPDATE notifications SET read = ? WHERE user_id = ? AND id {sign} ?", (read, call.user_id, int(number))
+            f"UPDATE notifications SET read = ? WHERE user_id = ? AND id {sign} ?",
+            (read, call.user_id, int(number)),
         )
     return True
 
@@ -138,11 +140,16 @@ def im_notify_get(call: Call) -> dict[str, Any]:
         (call.user_id, int(last) if last is not None else 2**62, min(limit, PAGE)),
     ).fetchall()
     count = call.db.execute(
-        "SELECT COUNT(*) AS total, SUM(read = 0) AS unread FROM notifications WHERE user_id = ?", (call.user_id,)
+        "SELECT COUNT(*) AS total, SUM(read = 0) AS unread FROM notifications WHERE user_id = ?",
+        (call.user_id,),
     ).fetchone()
     authors = sorted({row["author_id"] for row in rows if row["author_id"]})
     people = [call.db.execute("SELECT * FROM users WHERE id = ?", (one,)).fetchone() for one in authors]
     found = {"notifications": [_shown(row) for row in rows], "users": [_author(row) for row in people if row]}
     if not count["total"]:
         return found
-    return {"total_count": count["total"], "total_unread_count": count["unread"], "chat_id": call.user_id} | found
+    return {
+        "total_count": count["total"],
+        "total_unread_count": count["unread"],
+        "chat_id": call.user_id,
+    } | found

@@ -52,7 +52,8 @@ def issue(portal: LocalPortal, app_id: int, user_id: int) -> Pair:
     access, refresh, moment = secrets.token_hex(35), secrets.token_hex(35), portal.timestamp()
     _keep(portal, access, app_id, user_id, moment)
     portal.db.execute(
-        "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?)", (refresh, app_id, user_id, moment + REFRESH_LIFETIME)
+        "INSERT INTO refresh_tokens VALUES (?, ?, ?, ?)",
+        (refresh, app_id, user_id, moment + REFRESH_LIFETIME),
     )
     return Pair(access, refresh, int(moment) + LIFETIME)
 
@@ -87,7 +88,10 @@ def issue_code(portal: LocalPortal, app_id: int, user_id: int) -> str:
     """A one-time authorisation code, good for 30 seconds."""
     code = secrets.token_hex(35)
     with portal.transaction() as db:
-        db.execute("INSERT INTO codes VALUES (?, ?, ?, ?)", (code, app_id, user_id, portal.timestamp() + CODE_LIFETIME))
+        db.execute(
+            "INSERT INTO codes VALUES (?, ?, ?, ?)",
+            (code, app_id, user_id, portal.timestamp() + CODE_LIFETIME),
+        )
     return code
 
 
@@ -100,8 +104,12 @@ def authorize_redirect(portal: LocalPortal, client_id: str, state: str, user_id:
         return None
     query = urlencode(
         {
-            "code": issue_code(portal, app.id, user_id), "state": state, "domain": portal.host,
-            "member_id": portal.member_id, "scope": ",".join(app.scopes), "server_domain": portal.host,
+            "code": issue_code(portal, app.id, user_id),
+            "state": state,
+            "domain": portal.host,
+            "member_id": portal.member_id,
+            "scope": ",".join(app.scopes),
+            "server_domain": portal.host,
         }  # fmt: skip
     )
     return f"{app.handler_url}{'&' if '?' in app.handler_url else '?'}{query}"
@@ -115,7 +123,7 @@ def token_answer(portal: LocalPortal, params: dict[str, Any]) -> dict[str, Any]:
     """
     grant = str(params.get("grant_type") or "")
     if grant not in {"authorization_code", "refresh_token"}:
-        raise RestError("invalid_request", 'Invalid grant_type parameter or parameter missing', 400)
+        raise RestError("invalid_request", "Invalid grant_type parameter or parameter missing", 400)
     app = _client(portal, params)
     key = "code" if grant == "authorization_code" else "refresh_token"
     with portal.transaction():
@@ -133,7 +141,9 @@ def _client(portal: LocalPortal, params: dict[str, Any]) -> App:
     app = apps.find_by_client(portal, client_id)
     if app is None:
         raise RestError("wrong_client", "", 200)
-    if not secrets.compare_digest(app.client_secret.encode(), str(params.get("client_secret") or "").encode()):
+    if not secrets.compare_digest(
+        app.client_secret.encode(), str(params.get("client_secret") or "").encode()
+    ):
         raise RestError("invalid_client", "Client authentication failed", 401)
     return app
 

@@ -1,6 +1,7 @@
 """The offline queue: the last record per object, read by the application when it likes.
 
-``event.offline.get`` deletes what it returns unless ``clear=0``, which reserves the records under a ``process_id``.
+``event.offline.get`` deletes what it returns unless ``clear=0``, which reserves the records under a
+``process_id``.
 Records of one ``auth_connector`` are a queue of their own and leave out what was caused with the same key.
 
 Source: api-reference/events/offline-events.md, event-offline-*.md, on-offline-event.md.
@@ -63,7 +64,8 @@ def _ring(portal: LocalPortal, app_id: int, user_id: int | None) -> int:
     from b24.sandbox import events
 
     handlers = portal.db.execute(
-        "SELECT * FROM event_handlers WHERE app_id = ? AND event = 'ONOFFLINEEVENT' AND offline = 0", (app_id,)
+        "SELECT * FROM event_handlers WHERE app_id = ? AND event = 'ONOFFLINEEVENT' AND offline = 0",
+        (app_id,),
     ).fetchall()
     waiting = portal.db.execute(
         "SELECT 1 FROM event_queue WHERE app_id = ? AND event = 'ONOFFLINEEVENT'", (app_id,)
@@ -144,7 +146,9 @@ def event_offline_get(call: Call) -> dict[str, Any]:
         call.db.executemany("DELETE FROM offline_events WHERE id = ?", [(row["id"],) for row in rows])
         return {"process_id": None, "events": [_record(row) for row in rows]}
     process = process or secrets.token_hex(16)
-    call.db.executemany("UPDATE offline_events SET process = ? WHERE id = ?", [(process, row["id"]) for row in rows])
+    call.db.executemany(
+        "UPDATE offline_events SET process = ? WHERE id = ?", [(process, row["id"]) for row in rows]
+    )
     return {"process_id": process, "events": [_record(row) for row in rows]}
 
 
@@ -168,7 +172,9 @@ def event_offline_list(call: Call) -> Answer:
 def _process(call: Call) -> str:
     process = str(call.params.get("process_id") or "")
     if not process:
-        raise RestError("ERROR_ARGUMENT", "Argument 'PROCESS_ID' is null or empty", 400, {"argument": "PROCESS_ID"})
+        raise RestError(
+            "ERROR_ARGUMENT", "Argument 'PROCESS_ID' is null or empty", 400, {"argument": "PROCESS_ID"}
+        )
     return process
 
 

@@ -1,6 +1,7 @@
 """Reading and writing request data the way PHP does, since the portal's clients rely on it.
 
-``a[b][]=1&a[b][]=2`` is ``{"a": {"b": ["1", "2"]}}``; a map whose keys are 0, 1, 2 … in order is a list; an empty
+``a[b][]=1&a[b][]=2`` is ``{"a": {"b": ["1", "2"]}}``; a map whose keys are 0, 1, 2 … in order is a list; an
+empty
 array is ``[]`` in an answer and disappears from a form. Keys are strings everywhere.
 """
 

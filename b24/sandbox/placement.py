@@ -1,6 +1,7 @@
 """Widgets of applications: where they may stand and which handler shows them.
 
-Source: api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md, placement-list.md, placements.md.
+Source: api-reference/widgets/placement-bind.md, placement-unbind.md, placement-get.md, placement-list.md,
+placements.md.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ OBJECT_PLACES = (
     "DOCUMENTGENERATOR_BUTTON", "ROBOT_DESIGNER_TOOLBAR",
 )  # fmt: skip
 CRM_PLACES = ("CRM_FUNNELS_TOOLBAR", "CRM_ANALYTICS_MENU", "CRM_ANALYTICS_TOOLBAR", "CRM_REQUISITE_EDIT_FORM")
-GLOBAL_PLACES = ("LEFT_MENU", "REST_APP_URI", "PAGE_BACKGROUND_WORKER", "USER_PROFILE_MENU", "USER_PROFILE_TOOLBAR")
+GLOBAL_PLACES = (
+    "LEFT_MENU",
+    "REST_APP_URI",
+    "PAGE_BACKGROUND_WORKER",
+    "USER_PROFILE_MENU",
+    "USER_PROFILE_TOOLBAR",
+)
 TASK_PLACES = (
     "TASK_VIEW_TAB", "TASK_VIEW_SIDEBAR", "TASK_VIEW_TOP_PANEL", "TASK_LIST_CONTEXT_MENU", "TASK_LIST_TOOLBAR",
     "TASK_USER_LIST_TOOLBAR", "TASK_GROUP_LIST_TOOLBAR",
@@ -64,11 +71,17 @@ def _required(params: dict[str, Any], name: str, status: int) -> str:
 def _languages(params: dict[str, Any]) -> dict[str, dict[str, str]]:
     given = params.get("LANG_ALL")
     languages = given if isinstance(given, dict) else {}
-    own = {"TITLE": params.get("TITLE"), "DESCRIPTION": params.get("DESCRIPTION"), "GROUP_NAME": params.get("GROUP_NAME")}
+    own = {
+        "TITLE": params.get("TITLE"),
+        "DESCRIPTION": params.get("DESCRIPTION"),
+        "GROUP_NAME": params.get("GROUP_NAME"),
+    }
     if not languages and any(own.values()):
         languages = {"ru": own}
     return {
-        str(code): {key: str(upper_keys(texts).get(key) or "") for key in ("TITLE", "DESCRIPTION", "GROUP_NAME")}
+        str(code): {
+            key: str(upper_keys(texts).get(key) or "") for key in ("TITLE", "DESCRIPTION", "GROUP_NAME")
+        }
         for code, texts in languages.items()
         if isinstance(texts, dict)
     }
@@ -82,9 +95,13 @@ def _check_place(call: Call, code: str, params: dict[str, Any]) -> None:
     if params.get("USER_ID") and code != "PAGE_BACKGROUND_WORKER":
         raise RestError("ERROR_PLACEMENT_USER_MODE", "User mode is not available", 200)
     options = params.get("OPTIONS")
-    if code == "PAGE_BACKGROUND_WORKER" and not (isinstance(options, dict) and options.get("errorHandlerUrl")):
+    if code == "PAGE_BACKGROUND_WORKER" and not (
+        isinstance(options, dict) and options.get("errorHandlerUrl")
+    ):
         raise RestError("EMPTY_ERROR_HANDLER_URL", "Option errorHandlerUrl is empty", 200)
-    taken = call.db.execute("SELECT 1 FROM placements WHERE app_id = ? AND placement = ?", (call.app_id, code)).fetchone()
+    taken = call.db.execute(
+        "SELECT 1 FROM placements WHERE app_id = ? AND placement = ?", (call.app_id, code)
+    ).fetchone()
     if code in ONCE and taken is not None:
         raise RestError("ERROR_PLACEMENT_MAX_COUNT", "Placement max count", 200)
 
@@ -129,7 +146,10 @@ def placement_unbind(call: Call) -> dict[str, int]:
     if params.get("PLACEMENT") is not None and not isinstance(params["PLACEMENT"], str):
         text = "The value of an argument 'PLACEMENT' must be of type string"
         raise RestError("ERROR_ARGUMENT", text, 400, {"argument": "PLACEMENT"})
-    where, values = ["app_id = ?", "placement = ?"], [call.app_id, _required(params, "PLACEMENT", 400).upper()]
+    where, values = (
+        ["app_id = ?", "placement = ?"],
+        [call.app_id, _required(params, "PLACEMENT", 400).upper()],
+    )
     for name, column in (("HANDLER", "handler"), ("USER_ID", "user_id")):
         if params.get(name):
             where.append(f"{column} = ?")

@@ -1,7 +1,10 @@
-"""The running portal: its state in SQLite, its clock, its transactions and the events it owes to applications.
+"""The running portal: its state in SQLite, its clock, its transactions and the events it owes to
+applications.
 
-One connection guarded by one re-entrant lock. Whatever changes the portal – a REST call, a command of a batch, a
-control call, an action in the web UI – is one :meth:`LocalPortal.transaction`; the events it causes are rows written in
+One connection guarded by one re-entrant lock. Whatever changes the portal – a REST call, a command of a
+batch, a
+control call, an action in the web UI – is one :meth:`LocalPortal.transaction`; the events it causes are rows
+written in
 the same transaction, so a rolled back call sends nothing and a committed one is never forgotten.
 """
 
@@ -45,7 +48,8 @@ class LocalPortal:
         member_id: 32 hex digits, made once per state.
         plan: ``"standard"`` or ``"enterprise"``; decides the intensity limits.
         cut_s: seconds after which the portal's web server gives a request up.
-        connector: ``auth_connector`` of the call being run; the offline queue of that key leaves its echo out.
+        connector: ``auth_connector`` of the call being run; the offline queue of that key leaves its echo
+            out.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, origin: str, plan: str, cut_s: float) -> None:
@@ -84,6 +88,8 @@ class LocalPortal:
             name = f"level{self._depth}"
             self._connection.execute(f"SAVEPOINT {name}" if self._depth else "BEGIN")
             hooks = len(self._after_commit)
+            if not self._depth:
+                self.connector = ""
             self._depth += 1
             try:
                 yield self._connection
@@ -260,7 +266,10 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
-        str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
+        str(path) if path else ":memory:",
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
     )
     connection.row_factory = sqlite3.Row
     connection.create_function("casefold", 1, lambda text: text.casefold() if isinstance(text, str) else text)

@@ -98,7 +98,9 @@ class Sandbox:
         )
         holder.append(self._application())
         self._delivery.start()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True, name="portal")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), daemon=True, name="portal"
+        )
         self._thread.start()
         self._start_mail()
         return self
@@ -179,13 +181,17 @@ def make_pages(portal: LocalPortal, log: CallLog) -> Callable[..., Iterable[byte
 
 
 def _arguments(argv: Sequence[str]) -> Options:
-    parser = argparse.ArgumentParser(prog="app.py sandbox", description="A local portal that speaks Bitrix24's REST.")
+    parser = argparse.ArgumentParser(
+        prog="app.py sandbox", description="A local portal that speaks Bitrix24's REST."
+    )
     parser.add_argument("--port", type=int, default=8900, help="0 takes a free one")
     parser.add_argument("--state", type=Path, help="SQLite file; in memory without it")
     parser.add_argument("--log", type=Path, help="append every REST call as a JSON line")
     parser.add_argument("--limits", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--plan", choices=sorted(BUCKETS), default="standard")
-    parser.add_argument("--cut-s", type=float, default=60.0, help="seconds until a request is cut off with 504")
+    parser.add_argument(
+        "--cut-s", type=float, default=60.0, help="seconds until a request is cut off with 504"
+    )
     parser.add_argument("--seed", choices=["demo", "empty"], default="demo")
     parser.add_argument("--smtp-port", type=int, help="also receive mail there; 0 takes a free one")
     return Options(**vars(parser.parse_args(argv)))

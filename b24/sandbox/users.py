@@ -53,7 +53,8 @@ def add_user(
 
     Args:
         departments: ids of departments, the first one is the main one.
-        more: further columns: ``second_name``, ``position``, ``mobile``, ``work_phone``, ``gender``, ``city``,
+        more: further columns: ``second_name``, ``position``, ``mobile``, ``work_phone``, ``gender``,
+            ``city``,
             ``time_zone``, ``birthday``, ``user_type``.
 
     Returns:
@@ -147,7 +148,9 @@ def user_scope(call: Call) -> bool:
         return True
     if "user_brief" in call.scope:
         return False
-    raise RestError("insufficient_scope", "The request requires higher privileges than provided by the access token", 403)
+    raise RestError(
+        "insufficient_scope", "The request requires higher privileges than provided by the access token", 403
+    )
 
 
 COLUMNS = {
@@ -290,7 +293,9 @@ def user_search(call: Call) -> Answer:
         text |= {"UF_DEPARTMENT_NAME": own, "USER_TYPE": row["user_type"]}
         if "FIND" in wanted:
             everything = " ".join(text.values()).casefold()
-            return bool(row["active"]) and all(word in everything for word in str(wanted["FIND"]).casefold().split())
+            return bool(row["active"]) and all(
+                word in everything for word in str(wanted["FIND"]).casefold().split()
+            )
         return bool(row["active"]) and all(
             text[key].casefold().startswith(str(value).strip("%").casefold())
             for key, value in wanted.items()
@@ -327,6 +332,8 @@ def department_get(call: Call) -> Answer:
             wanted = {str(one) for one in listed(params[name])}
             rows = [row for row in rows if str(row[column]) in wanted]
     key = columns.get(str(params.get("SORT") or "ID").upper(), "id")
-    rows.sort(key=lambda row: (row[key] is not None, row[key]), reverse=str(params.get("ORDER")).upper() == "DESC")
+    rows.sort(
+        key=lambda row: (row[key] is not None, row[key]), reverse=str(params.get("ORDER")).upper() == "DESC"
+    )
     page, total, following = page_of(rows, params.get("START"))
     return Answer([_department(row) for row in page], total, following)

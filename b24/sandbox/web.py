@@ -1,6 +1,7 @@
 """The portal's web server: addresses, hosts and origins, decoding of requests, encoding of answers.
 
-REST, the authorisation server and the control calls are answered here; everything else is a page of the web UI.
+REST, the authorisation server and the control calls are answered here; everything else is a page of the web
+UI.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ class Rest:
         self.access: dict[str, str] = self.http.get(f"{url}/sandbox/access", timeout=10).json()
         self.token = self.access["access_token"]
 
-    def send(self, method: str, params: Params | None = None, *, token: str | None = None) -> requests.Response:
+    def send(
+        self, method: str, params: Params | None = None, *, token: str | None = None
+    ) -> requests.Response:
         """POST as the test application (or with another ``token``); the raw response."""
         body = {**(params or {}), "auth": token or self.token}
         return self.http.post(f"{self.access['rest_url']}{method}", json=body, timeout=20)
@@ -42,7 +44,9 @@ class Rest:
         """POST through the webhook; the raw response."""
         return self.http.post(f"{self.access['webhook_url']}{method}", json=params or {}, timeout=20)
 
-    def answer(self, method: str, params: Params | None = None, *, token: str | None = None) -> dict[str, Any]:
+    def answer(
+        self, method: str, params: Params | None = None, *, token: str | None = None
+    ) -> dict[str, Any]:
         """The whole envelope; raises :class:`Refused` for an error."""
         response = self.send(method, params, token=token)
         body = response.json()
