@@ -22,7 +22,6 @@ SECRET_KEYS = frozenset(
         "password",
         "token",
         "authorization",
-        "code",
         "secret",
         "device_token",
         "enrol_code",
@@ -55,7 +54,7 @@ PERSONAL_KEYS = frozenset(
 
 _IN_TEXT = re.compile(
     r"(?P<key>"
-    + "|".join(sorted(SECRET_KEYS - {"code", "token", "auth", "ticket"}, key=len, reverse=True))
+    + "|".join(sorted(SECRET_KEYS - {"token", "auth", "ticket"}, key=len, reverse=True))
     + r"|\bauth)"
     r"(?P<between>(?:\]|%5[Dd])?(?:\"\s*:\s*\"|'\s*:\s*'|=))(?P<value>[^&\s\"'<>]+)",
     re.IGNORECASE,
