@@ -441,14 +441,19 @@ def field_label(spec: FieldSpec) -> dict[str, str]:
     return {language: f"{text} ({said[language]})" for language, text in spec.label.map().items()}
 
 
+def userfield_entity(type_id: int) -> str:
+    """``entityId`` of ``userfieldconfig.*`` for the ``id`` of a smart process; 0 for deals."""
+    return f"CRM_{type_id}" if type_id else "CRM_DEAL"
+
+
 def userfield_name(type_id: int, code: str) -> str:
     """Name of a custom field of ours in the portal's database; ``type_id`` 0 for deals.
 
-    ``EA_`` keeps clear of fields people have made.
+    The prefix is demanded, ``EA_`` keeps clear of fields people have made.
 
     Source: crm/universal/userfieldconfig/userfieldconfig-add.md.
     """
-    return f"UF_CRM_{type_id}_EA_{code}" if type_id else f"UF_CRM_EA_{code}"
+    return f"UF_{userfield_entity(type_id)}_EA_{code}"
 
 
 def marker_id(type_key: str, name: str) -> str:

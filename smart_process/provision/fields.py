@@ -18,6 +18,7 @@ from smart_process.schema import (
     Words,
     field_label,
     marker_id,
+    userfield_entity,
     userfield_name,
 )
 
@@ -39,7 +40,7 @@ class Owner:
     @property
     def entity_id(self) -> str:
         """``entityId`` of ``userfieldconfig.*``."""
-        return f"CRM_{self.type_id}" if self.type_id else "CRM_DEAL"
+        return userfield_entity(self.type_id)
 
 
 def owners(w: Workplace) -> list[Owner]:

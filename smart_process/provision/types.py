@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_process.provision.workplace import Report, SetupProblem, Workplace
-from smart_process.schema import MARKER, TYPES, TypeSpec, Words, marker_id, userfield_name
+from smart_process.schema import MARKER, TYPES, TypeSpec, Words, marker_id, userfield_entity, userfield_name
 
 _REQUIRED = ("isStagesEnabled", "isClientEnabled", "isUseInUserfieldEnabled")
 """Settings we cannot work without; the others are only what a new type starts with."""
@@ -150,7 +150,7 @@ def _mark(w: Workplace, spec: TypeSpec, report: Report) -> None:
         {
             "moduleId": "crm",
             "field": {
-                "entityId": f"CRM_{known['id']}",
+                "entityId": userfield_entity(known["id"]),
                 "fieldName": name,
                 "userTypeId": "string",
                 "xmlId": marker_id(spec.key, MARKER),

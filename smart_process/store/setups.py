@@ -53,6 +53,11 @@ def known(tx: Tx, portal_id: int) -> bool:
     return tx.scalar(sa.select(t.setup.c.portal_id).where(t.setup.c.portal_id == portal_id)) is not None
 
 
+def forget(tx: Tx, portal_id: int) -> None:
+    """Forget what was kept of a portal; its objects are found again by their markers."""
+    tx.execute(sa.delete(t.setup).where(t.setup.c.portal_id == portal_id))
+
+
 def write_binding(tx: Tx, portal_id: int, binding: Binding) -> None:
     """Keep a finished binding; the notebook of provisioning stays."""
     _write(tx, portal_id, binding={"bound": binding.to_json(), "progress": read(tx, portal_id).progress})
