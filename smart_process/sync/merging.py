@@ -15,7 +15,7 @@ from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.facts import Kind, NewFact
-from smart_process.store import journal
+from smart_process.store import journal, messages
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync.work import Work, all_failed, failed, later
@@ -53,8 +53,16 @@ def _join(tx: Tx, portal_id: int, first: Mapping[str, Any], second: Mapping[str,
     store.update(tx, t.participation, second["id"], merged_into=first["id"])
     merged = NewFact(Kind.MERGED, now, "app", f"merged:{second['id']}", data={"participation": second["id"]})
     journal.record(tx, {first["id"]: [*history, merged]}, now=now)
+    _move_ticket_mail(tx, first["id"], second["id"], now)
     if second["item_id"] is not None:
         marks.mark(tx, portal_id, MARK, [f"{first['id']}:{second['item_id']}"], now=now)
+
+
+def _move_ticket_mail(tx: Tx, first: int, second: int, now: datetime) -> None:
+    """A ticket that still waits to be sent is sent for the card that stays; one sent before leads there anyway."""
+    waiting = [one for one in messages.of(tx, second, messages.TICKET) if one.state == messages.WAITING]
+    if waiting and not messages.of(tx, first, messages.TICKET):
+        messages.queue(tx, first, messages.TICKET, to=waiting[-1].to_address, now=now)
 
 
 def cards(work: Work) -> int:
