@@ -120,6 +120,12 @@ def _digits_for_letters(text: str) -> str:
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'«»]+@[^\s<>()\[\],;:\"'«»]+")
 
 
+def wire_address(email: str) -> str:
+    """A normalised address as mail servers want it: the domain in ASCII («info@пример.рф» → xn--…)."""
+    mailbox, _, domain = email.rpartition("@")
+    return f"{mailbox}@{domain.encode('idna').decode()}"
+
+
 def email_of(text: str) -> str:
     """The first valid e-mail address in a text, lower case; "" when there is none. No network is asked."""
     for found in _ADDRESS.findall(unicodedata.normalize("NFKC", text)):

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from smart_process.names import contradict, equal
-from smart_process.people import Identity, Sameness, company_key, email_of, phone_of, same_person
+from smart_process.people import (
+    Identity,
+    Sameness,
+    company_key,
+    email_of,
+    phone_of,
+    same_person,
+    wire_address,
+)
 
 NO_CONTRADICTION = """
 Иванов Иван | Иван Иванов | order
@@ -174,7 +182,8 @@ def test_a_number_without_country_belongs_to_the_portals_region() -> None:
         ("ivan@firma.kz.", "ivan@firma.kz"),
         ("ivan@firma.kz, office@firma.kz", "ivan@firma.kz"),
         ("ivan@, office@firma.kz", "office@firma.kz"),
-        ("почта@пример.рф", "почта@пример.рф"),
+        ("info@пример.рф", "info@пример.рф"),
+        ("ivаn@firma.kz", ""),
         ("ivan@firma", ""),
         ("ivan@firma,kz", ""),
         ("ivan@@firma.kz", ""),
@@ -218,3 +227,8 @@ def test_a_company_is_recognised_without_its_legal_form(spelled: str) -> None:
 )
 def test_company_keys_keep_what_tells_companies_apart(name: str, expected: str) -> None:
     assert company_key(name) == expected
+
+
+def test_an_address_in_russian_letters_has_a_form_for_mail_servers() -> None:
+    assert wire_address("info@пример.рф") == "info@xn--e1afmkfd.xn--p1ai"
+    assert wire_address("a@firma.kz") == "a@firma.kz"

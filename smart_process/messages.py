@@ -1,0 +1,217 @@
+"""What mails to guests say: made when they are sent, from what is true then, in the portal's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from b24.store.engine import Tx
+from smart_process.calendar_file import calendar_file
+from smart_process.language import CATALOGUES, Translator, period, translator
+from smart_process.people import Identity, wire_address
+from smart_process.settings import Settings
+from smart_process.store import events, participations, setups
+from smart_process.store import messages as store
+from smart_process.store.events import Event
+from smart_process.store.participations import Participation
+from smart_process.store.people import identity
+from smart_process.tickets import qr_png, registration_link, ticket_link
+
+QR_ID = "ticket-qr"
+
+
+class NothingToSay(Exception):
+    """The mail has become pointless since it was queued; the text says why."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """Everything a mail is made of."""
+
+    mail: store.Message
+    seat: Participation
+    person: Identity
+    event: Event
+    settings: Settings
+    public_url: str
+    now: datetime
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """The organiser's name and the address the portal sends from."""
+        name, _address = parseaddr(self.event.sender)
+        smtp = self.settings.smtp
+        return _one_line(name or self.event.sender or smtp.from_name or self.event.title), smtp.from_address
+
+    @property
+    def reply_to(self) -> str:
+        """An address written into the event's sender, for answers; "" when there is none."""
+        address = parseaddr(self.event.sender)[1]
+        return address if "@" in address else ""
+
+    @property
+    def ticket_link(self) -> str:
+        """The guest's ticket."""
+        return ticket_link(self.public_url, self.seat.ticket)
+
+    @property
+    def registration_link(self) -> str:
+        """The guest's personal registration page."""
+        return registration_link(self.public_url, self.event.code, self.seat.invitation)
+
+
+def compose(tx: Tx, message_id: int, *, public_url: str, now: datetime) -> EmailMessage:
+    """The mail behind a row, ready to be sent to its ``To``.
+
+    Raises:
+        NothingToSay: the guest cancelled, the event was called off, there is no address, …
+    """
+    mail = store.by_id(tx, message_id)
+    seat = participations.by_id(tx, mail.participation_id)
+    letter = Letter(
+        mail,
+        seat,
+        identity(tx, seat.person_id),
+        events.by_id(tx, seat.event_id),
+        setups.read(tx, mail.portal_id).settings,
+        public_url,
+        now,
+    )
+    reason = _pointless(letter)
+    if reason:
+        raise NothingToSay(reason)
+    return _message(letter, translator(letter.settings.language))
+
+
+def _pointless(letter: Letter) -> str:
+    seat, event, kind = letter.seat, letter.event, letter.mail.kind
+    if not letter.mail.to_address:
+        return "нет адреса"
+    if seat.removed_at or seat.merged_into:
+        return "участие удалено или объединено с другим"
+    if event.removed_at or event.stage == "cancelled":
+        return "мероприятие отменено"
+    return _OUTDATED[kind](letter)
+
+
+def _of_invitation(letter: Letter) -> str:
+    if letter.seat.holds_ticket:
+        return "гость уже зарегистрирован"
+    return _after_refusal(letter) or ("мероприятие прошло" if letter.event.over(letter.now) else "")
+
+
+def _of_ticket(letter: Letter) -> str:
+    return "" if letter.seat.holds_ticket else "участие отменено"
+
+
+def _after_refusal(letter: Letter) -> str:
+    return "участие отменено" if letter.seat.cancelled else ""
+
+
+def _of_materials(letter: Letter) -> str:
+    return "" if letter.seat.arrived_at else "гость не пришёл"
+
+
+def _of_missed(letter: Letter) -> str:
+    return "гость пришёл" if letter.seat.arrived_at else _after_refusal(letter)
+
+
+_OUTDATED: dict[str, Callable[[Letter], str]] = {
+    store.INVITATION: _of_invitation,
+    store.TICKET: _of_ticket,
+    store.MATERIALS: _of_materials,
+    store.MISSED: _of_missed,
+}
+
+
+def _subject(kind: str, _: Translator) -> str:
+    return {
+        store.INVITATION: _("Приглашение: %(event)s"),
+        store.TICKET: _("Ваш билет: %(event)s"),
+        store.MATERIALS: _("Спасибо, что были с нами: %(event)s"),
+        store.MISSED: _("Жаль, что не увиделись: %(event)s"),
+    }[kind]
+
+
+def _message(letter: Letter, _: Translator) -> EmailMessage:
+    name, address = letter.sender
+    message = EmailMessage()
+    message["From"] = Address(name, addr_spec=wire_address(address))
+    message["To"] = wire_address(letter.mail.to_address)
+    if letter.reply_to:
+        message["Reply-To"] = wire_address(letter.reply_to)
+    message["Subject"] = _one_line(_subject(letter.mail.kind, _) % {"event": letter.event.title})
+    message["Date"] = format_datetime(letter.now)
+    message["Message-ID"] = f"<{letter.mail.message_id}@{wire_address(address).rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = _.lang
+    _write(message, letter, _)
+    return message
+
+
+def _write(message: EmailMessage, letter: Letter, _: Translator) -> None:
+    values = _values(letter, _)
+    kind = letter.mail.kind
+    message.set_content(_templates().get_template(f"{kind}.txt").render(values), cte="quoted-printable")
+    html = _templates().get_template(f"{kind}.html").render(values)
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    if kind == store.TICKET:
+        _attach_ticket(message, letter)
+
+
+def _attach_ticket(message: EmailMessage, letter: Letter) -> None:
+    _text, html = message.iter_parts()
+    html.add_related(qr_png(letter.ticket_link), "image", "png", cid=f"<{QR_ID}>", filename="ticket.png")
+    entry = calendar_file(
+        letter.event,
+        uid=letter.seat.uid,
+        link=letter.ticket_link,
+        organiser=letter.sender,
+        cancelled=False,
+        now=letter.now,
+    )
+    if entry:
+        message.add_attachment(
+            entry.decode(), subtype="calendar", filename="event.ics", params={"method": "PUBLISH"}
+        )
+
+
+def _values(letter: Letter, _: Translator) -> dict[str, Any]:
+    event = letter.event
+    return {
+        "_": _,
+        "lang": _.lang,
+        "first_name": letter.person.first_name,
+        "event": event,
+        "sender": letter.sender[0],
+        "when": period(event.starts_at, event.ends_at, event.zone, _),
+        "ticket_link": letter.ticket_link,
+        "registration_link": letter.registration_link,
+        "qr_id": QR_ID,
+        "product_lines": letter.seat.product_lines,
+        "asked": [flag for flag in ("quote_requested", "materials_requested") if letter.seat.flags.get(flag)],
+    }
+
+
+def _one_line(text: str) -> str:
+    """Line breaks in a header would start another header."""
+    return " ".join(text.split())[:200]
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CATALOGUES.parent / "templates" / "mail"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
