@@ -163,7 +163,7 @@ def touch(tx: Tx, device_id: int, *, now: datetime, unless_since: datetime) -> N
     seen = t.device.c.last_seen_at
     tx.execute(
         sa.update(t.device)
-        .where(t.device.c.id == device_id, sa.or_(seen.is_(None), seen < unless_since))
+        .where(t.device.c.id == device_id, sa.or_(seen.is_(None), seen <= unless_since))
         .values(last_seen_at=now)
     )
 

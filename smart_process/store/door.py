@@ -113,6 +113,19 @@ _BY_ID = (
     .where(_p.portal_id == sa.bindparam("portal_id"), _p.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_p.id)
 )
+_BEHIND = (
+    sa.select(*_SEAT_COLUMNS)
+    .select_from(t.participation.join(t.person, _h.id == _p.person_id))
+    .where(
+        _p.portal_id == sa.bindparam("portal_id"),
+        sa.or_(
+            _p.ticket.in_(sa.bindparam("tickets", expanding=True)),
+            _p.id.in_(sa.bindparam("ids", expanding=True)),
+        ),
+    )
+    .order_by(_p.id)
+    .with_for_update(of=t.participation)
+)
 _BY_ID_LOCKED = _BY_ID.with_for_update(of=t.participation)
 _EARLIER = sa.select(
     t.scan.c.scan_id, t.scan.c.participation_id, t.scan.c.verdict, t.scan.c.first_admitted_at
@@ -159,6 +172,14 @@ def seats(tx: Tx, portal_id: int, participation_ids: Iterable[int], *, lock: boo
     return [_seat(row) for row in rows]
 
 
+def seats_behind(
+    tx: Tx, portal_id: int, tickets: Iterable[str], participation_ids: Iterable[int]
+) -> list[Seat]:
+    """Seats of a portal behind tickets or ids, locked in the order of ids."""
+    params = {"portal_id": portal_id, "tickets": list(tickets), "ids": list(participation_ids)}
+    return [_seat(row) for row in tx.execute(_BEHIND, params)]
+
+
 def survivors(tx: Tx, found: Sequence[Seat]) -> dict[int, Seat]:
     """Per id the seat itself, or the one it was merged into: old tickets keep resolving."""
     known = {seat.id: seat for seat in found}
@@ -202,19 +223,6 @@ def scan_of_event(tx: Tx, event_id: int, scan_id: str, prefer_device: int) -> An
         .order_by(sa.case((t.scan.c.device_id == prefer_device, 0), else_=1), t.scan.c.received_at)
         .limit(1)
     ).first()
-
-
-def participation_of(tx: Tx, event_id: int, person_id: int) -> int | None:
-    """The living participation of a person at an event."""
-    found: int | None = tx.scalar(
-        sa.select(_p.id).where(
-            _p.event_id == event_id,
-            _p.person_id == person_id,
-            _p.merged_into.is_(None),
-            _p.removed_at.is_(None),
-        )
-    )
-    return found
 
 
 def expected(tx: Tx, event_id: int) -> Iterable[Any]:

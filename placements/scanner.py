@@ -1,0 +1,95 @@
+"""The scanner's pages: enrolling a phone, the scanner itself, what installs it on a home screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
+
+from placements.scanner_words import LANGUAGES, words
+from smart_process import devices
+from smart_process.schema import FLAGS
+from smart_process.service import Service
+from smart_process.store.devices import DoorEvent
+
+HERE = Path(__file__).parent
+TEMPLATES, STATIC = HERE / "templates", HERE / "static"
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def blueprint(service: Service) -> Blueprint:
+    """The routes under ``/scan/``."""
+    bp = Blueprint("scanner", __name__)
+
+    @bp.get("/scan/")
+    def scanner() -> Response:
+        """The scanner; who it is for is known to the phone, not to the address."""
+        return _page("scanner/scan.html")
+
+    @bp.get("/scan/<code>")
+    def enrol(code: str) -> Response:
+        """What the link is for and a field for the phone's name; changes nothing."""
+        try:
+            with service.store.reading() as tx:
+                found, event = devices.look_up(tx, code, now=service.clock())
+        except devices.DeviceRefused as refused:
+            status = 404 if refused.code == "code_unknown" else 410
+            return _page("scanner/refused.html", status, reason=refused.code)
+        return _page("scanner/enrol.html", code=code, gates=found.gates, event=event, day=_day(event))
+
+    @bp.get("/scan/manifest.webmanifest")
+    def manifest() -> Response:
+        """Lets a phone put the scanner on its home screen."""
+        reply = jsonify(
+            name=words(_language())["app"],
+            short_name=words(_language())["app"],
+            start_url=url_for("scanner.scanner"),
+            scope=url_for("scanner.scanner"),
+            display="standalone",
+            orientation="portrait",
+            background_color="#101418",
+            theme_color="#101418",
+            icons=[
+                {"src": "/static/scanner/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
+            ],
+        )
+        reply.mimetype = "application/manifest+json"
+        return reply
+
+    return bp
+
+
+def _page(template: str, status: int = 200, **values: Any) -> Response:
+    language = _language()
+    say = words(language)
+    flags = {flag: title.get(language) for flag, title in FLAGS.items()}
+    page = render_template(template, say=say, language=language, flags=flags, **values)
+    reply = Response(page, status=status, mimetype="text/html")
+    reply.headers.update(
+        {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": _POLICY,
+            "Permissions-Policy": "camera=(self)",
+            "Referrer-Policy": "no-referrer",
+            "X-Robots-Tag": "noindex",
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    return reply
+
+
+def _language() -> str:
+    asked = request.args.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _day(event: DoorEvent) -> str:
+    from smart_process.door_words import zone_of
+
+    return f"{event.starts_at.astimezone(zone_of(event.time_zone)):%d.%m.%Y %H:%M}" if event.starts_at else ""

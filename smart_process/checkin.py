@@ -1,0 +1,262 @@
+"""Admission: what the door answers to a scan, and what it records.
+
+``decide`` is pure; ``check_in`` reads, decides for a batch and records, all in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from b24.store.engine import Tx
+from b24.store.marks import HOT
+from smart_process import devices
+from smart_process.facts import Kind, NewFact
+from smart_process.store import door, journal
+from smart_process.store.devices import Device
+from smart_process.store.door import Kept, Seat
+
+
+class Verdict(StrEnum):
+    """Answers to a scan."""
+
+    ADMITTED = "admitted"
+    ALREADY_ADMITTED = "already_admitted"
+    WRONG_EVENT = "wrong_event"
+    WRONG_GATE = "wrong_gate"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+
+
+LET_IN = frozenset({Verdict.ADMITTED, Verdict.CONFLICT})
+"""Verdicts that leave an arrival behind."""
+NAMELESS = frozenset({Verdict.UNKNOWN, Verdict.WRONG_EVENT, Verdict.INVALID, Verdict.REVOKED})
+"""Verdicts that tell nothing about a person."""
+OVERRULED = frozenset({Verdict.WRONG_GATE, Verdict.CANCELLED, Verdict.ALREADY_ADMITTED})
+"""Refusals that come too late when the phone already let the person in: a conflict, recorded all the same."""
+SKEW_MATTERS = timedelta(minutes=1)
+LATE = timedelta(minutes=1)
+EARLY_GUESTS = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan as the device reports it.
+
+    Args:
+        scan_id: 32 hex digits, lower case.
+        ticket: token of the ticket, or any text that is none; ``participation``: of somebody found by name.
+        scanned_at: by the device's clock; ``None`` when it names no moment of our calendar.
+        shown: the verdict the phone already acted on.
+    """
+
+    scan_id: str
+    gate: str
+    scanned_at: datetime | None
+    ticket: str = ""
+    participation: int | None = None
+    shown: str = ""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The answer to one scan; ``seat`` is ``None`` when nothing may be told about a person."""
+
+    verdict: Verdict
+    seat: Seat | None = None
+    first_admitted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rulings:
+    """Answers to a batch, by scan id."""
+
+    device: Device
+    by_scan: Mapping[str, Ruling]
+    recorded: bool
+
+
+def decide(device: Device, seat: Seat | None, scan: Scan) -> Verdict:
+    """The verdict on one scan: who scans, whose ticket is it. The time is never a reason to refuse."""
+    verdict = _judge(device, seat, scan.gate)
+    return Verdict.CONFLICT if verdict in OVERRULED and scan.shown == Verdict.ADMITTED else verdict
+
+
+def _judge(device: Device, seat: Seat | None, gate: str) -> Verdict:
+    if device.revoked_at is not None:
+        return Verdict.REVOKED
+    if seat is None:
+        return Verdict.UNKNOWN
+    if seat.event_id != device.event_id:
+        return Verdict.WRONG_EVENT
+    if not device.may_stand_at(gate):
+        return Verdict.WRONG_GATE
+    if seat.cancelled or seat.removed or device.event_removed or device.event_stage == "cancelled":
+        return Verdict.CANCELLED
+    return Verdict.ALREADY_ADMITTED if seat.arrived_at else Verdict.ADMITTED
+
+
+def skew_of(sent_at: datetime | None, now: datetime) -> timedelta:
+    """How far the device's clock is ahead of ours; less than a minute is the network and counts as none."""
+    skew = sent_at - now if sent_at else timedelta()
+    return skew if abs(skew) >= SKEW_MATTERS else timedelta()
+
+
+def moment(told: datetime | None, *, skew: timedelta, now: datetime, starts_at: datetime | None) -> datetime:
+    """When something happened at the door: the device's time, corrected by its skew; now, if that cannot be.
+
+    Nothing happens in the future, nor long before the event.
+    """
+    try:
+        at = told - skew if told else now
+    except OverflowError:
+        return now
+    earliest = min(starts_at or now, now) - EARLY_GUESTS
+    return at if earliest <= at <= now else now
+
+
+@dataclass
+class _Batch:
+    """A batch while it is judged: seats as they are after the scans so far, and what will be recorded."""
+
+    device: Device
+    seats: dict[int, Seat]
+    tickets: Mapping[str, int]
+    skew: timedelta
+    now: datetime
+    rulings: dict[str, Ruling] = field(default_factory=dict)
+    facts: dict[int, list[NewFact]] = field(default_factory=lambda: defaultdict(list))
+    kept: list[dict[str, object]] = field(default_factory=list)
+
+    def judge(self, scan: Scan) -> None:
+        scan = replace(scan, gate=scan.gate or self.device.only_gate)
+        pid = self.tickets.get(scan.ticket) if scan.ticket else scan.participation
+        seat = self.seats.get(pid) if pid is not None else None
+        verdict = decide(self.device, seat, scan)
+        at = moment(scan.scanned_at, skew=self.skew, now=self.now, starts_at=self.device.starts_at)
+        before = seat.arrived_at if seat else None
+        if seat and self._counts(verdict, seat, at):
+            self._arrive(seat, scan, verdict, at)
+        first = (before or at) if verdict in LET_IN else before
+        self._answer(scan, verdict, seat, first)
+
+    def _counts(self, verdict: Verdict, seat: Seat, at: datetime) -> bool:
+        """The earliest true arrival wins, also when it is learned late from a phone that had no network."""
+        if verdict is Verdict.ALREADY_ADMITTED:
+            late = self.now - at >= LATE
+            return late and seat.arrived_at is not None and at < seat.arrived_at
+        return verdict in LET_IN
+
+    def _arrive(self, seat: Seat, scan: Scan, verdict: Verdict, at: datetime) -> None:
+        data: dict[str, object] = {"device": self.device.name}
+        if verdict is Verdict.CONFLICT:
+            data["conflict"] = _judge(self.device, seat, scan.gate).value
+        if scan.scanned_at != at:
+            data["device_time"] = scan.scanned_at.isoformat() if scan.scanned_at else None
+        key = arrival_key(self.device.id, scan.scan_id)
+        self.facts[seat.id].append(
+            NewFact(Kind.ARRIVED, at, self.device.actor, key, gate=scan.gate, data=data)
+        )
+        first = min(at, seat.arrived_at or at)
+        self._seat_changed(replace(seat, arrived_at=first, gate=seat.gate or scan.gate, cancelled=False))
+
+    def _seat_changed(self, seat: Seat) -> None:
+        for pid, other in self.seats.items():
+            if other.id == seat.id:
+                self.seats[pid] = seat
+
+    def _answer(self, scan: Scan, verdict: Verdict, seat: Seat | None, first: datetime | None) -> None:
+        told = None if verdict in NAMELESS else seat
+        self.rulings[scan.scan_id] = Ruling(verdict, told, first if told else None)
+        self.kept.append(
+            {
+                "device_id": self.device.id,
+                "scan_id": scan.scan_id,
+                "portal_id": self.device.portal_id,
+                "participation_id": seat.id if seat else None,
+                "gate": scan.gate,
+                "verdict": verdict.value,
+                "first_admitted_at": first if told else None,
+                "scanned_at": _storable(scan.scanned_at, self.now),
+                "received_at": self.now,
+            }
+        )
+
+
+def arrival_key(device_id: int, scan_id: str) -> str:
+    """Idempotency key of the arrival a scan leaves."""
+    return f"scan:{device_id}:{scan_id}"
+
+
+def check_in(
+    tx: Tx, token: str, scans: Sequence[Scan], *, sent_at: datetime | None, now: datetime, careful: bool
+) -> Rulings:
+    """Judge scans in their order and record them: arrivals as facts, every scan with its verdict.
+
+    Args:
+        token: the device's bearer token.
+        careful: read earlier verdicts first; otherwise a repeat raises ``SeenBefore`` (see ``door.settled``).
+    Raises:
+        DeviceRefused: unknown or expired device (a revoked one gets verdicts ``revoked``).
+    """
+    wanted = {scan.scan_id: scan for scan in reversed(scans)}
+    device, seats = door.open_door(
+        tx,
+        devices.secret_hash(token),
+        {scan.ticket for scan in scans if scan.ticket},
+        {scan.participation for scan in scans if scan.participation is not None},
+    )
+    if device is None:
+        raise devices.DeviceRefused("token_unknown")
+    devices.check(device, now=now)
+    batch = _batch(tx, device, seats, skew_of(sent_at, now), now)
+    if careful:
+        batch.rulings |= _earlier(tx, device, wanted)
+    for scan in scans:
+        if scan.scan_id not in batch.rulings:
+            batch.judge(scan)
+    door.keep(tx, batch.kept)
+    _record(tx, batch)
+    return Rulings(device, batch.rulings, bool(batch.facts))
+
+
+def _batch(tx: Tx, device: Device, seats: Sequence[Seat], skew: timedelta, now: datetime) -> _Batch:
+    living = {seat.id: seat for seat in seats}
+    if any(seat.merged_into for seat in seats):
+        living = door.survivors(tx, seats)
+    return _Batch(device, living, {seat.ticket: seat.id for seat in seats}, skew, now)
+
+
+def _record(tx: Tx, batch: _Batch) -> None:
+    if not batch.facts:
+        return
+    owned = {seat.id: seat.owner for seat in batch.seats.values() if seat.id in batch.facts}
+    known = journal.history(tx, batch.facts)
+    journal.append(tx, owned, known, batch.facts, now=batch.now, priority=HOT)
+
+
+def _earlier(tx: Tx, device: Device, wanted: Mapping[str, Scan]) -> dict[str, Ruling]:
+    kept = door.earlier(tx, device.id, wanted)
+    pids = {one.participation_id for one in kept.values() if one.participation_id is not None}
+    seats = {seat.id: seat for seat in door.seats(tx, device.portal_id, pids, lock=False)}
+    return {scan_id: _ruled(one, seats) for scan_id, one in kept.items()}
+
+
+def _ruled(kept: Kept, seats: Mapping[int, Seat]) -> Ruling:
+    verdict = Verdict(kept.verdict)
+    seat = seats.get(kept.participation_id) if kept.participation_id is not None else None
+    return Ruling(verdict, None if verdict in NAMELESS else seat, kept.first_admitted_at)
+
+
+def _storable(told: datetime | None, now: datetime) -> datetime:
+    """A device's time as kept with the scan; ours instead of one no database should have to hold."""
+    plausible = told is not None and datetime(2000, 1, 1, tzinfo=UTC) <= told < datetime(
+        2100, 1, 1, tzinfo=UTC
+    )
+    return told if told is not None and plausible else now
