@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 ALL_SCOPES = (
     "crm", "userfieldconfig", "placement", "user", "user_basic", "user_brief", "department", "task", "tasks",
-    "tasks_extended", "im", "imbot", "bizproc", "biconnector", "messageservice", "userconsent", "disk", "calendar",
-    "log", "sonet_group", "entity", "lists", "mailservice", "mobile", "pull", "telephony", "timeman", "landing",
+    "tasks_extended", "im", "imbot", "bizproc", "biconnector", "messageservice", "userconsent", "disk",
+    "calendar", "log", "sonet_group", "entity", "lists", "mailservice", "mobile", "pull", "telephony",
+    "timeman",
+    "landing",
 )  # fmt: skip
 """Permissions the portal knows; the test application and webhooks hold them all."""
 
@@ -73,7 +75,7 @@ class App:
 
     @property
     def start_url(self) -> str:
-        """What the portal opens: the installer until the installation is finished, the application afterwards."""
+        """What the portal opens: the installer until the installation is finished, then the application."""
         return self.handler_url if self.installed or not self.installer_url else self.installer_url
 
 
@@ -131,24 +133,17 @@ def register(
         installed: skip the installation (the test application of ``/sandbox/access``).
     """
     with portal.transaction() as db:
-        cursor = db.execute(
-            "INSERT INTO apps (client_id, client_secret, title, handler_url, installer_url, scopes, application_token,"
-            " interface, installed, installer_user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                f"local.{secrets.token_hex(7)}.{secrets.randbelow(10**8):08d}",
-                secrets.token_urlsafe(37)[:50],
-                title,
-                handler_url,
-                installer_url,
-                json.dumps(list(scopes)),
-                secrets.token_hex(16),
-                int(interface),
-                int(installed),
-                user_id,
-            ),  # fmt: skip
-        )
-        app = find(portal, int(cursor.lastrowid or 0))
-        assert app is not None
+        row = {
+            "client_id": f"local.{secrets.token_hex(7)}.{secrets.randbelow(10**8):08d}",
+            "client_secret": secrets.token_urlsafe(40)[:50], "title": title, "handler_url": handler_url,
+            "installer_url": installer_url, "scopes": json.dumps(list(scopes)),
+            "application_token": secrets.token_hex(16), "interface": int(interface),
+            "installed": int(installed),
+            "installer_user": user_id,
+        }  # fmt: skip
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        added = db.execute(f"INSERT INTO apps ({columns}) VALUES ({marks}) RETURNING *", tuple(row.values()))
+        app = _app(added.fetchone())
         if not interface:
             finish_install(portal, app.id, user_id)
     return find(portal, app.id) or app
@@ -243,19 +238,16 @@ def uninstall(portal: LocalPortal, app_id: int, *, clean: bool) -> bool:
 def describe(portal: LocalPortal, app: App) -> dict[str, Any]:
     """An application as ``GET control/apps`` shows it, with its handlers and widgets."""
     handlers = portal.db.execute(
-        "SELECT * FROM event_handlers WHERE app_id = ? ORDER BY id", (app.id,)
+        "SELECT id, event, handler, auth_type, offline FROM event_handlers WHERE app_id = ? ORDER BY id",
+        (app.id,),
     ).fetchall()
-    widgets = portal.db.execute("SELECT * FROM placements WHERE app_id = ? ORDER BY id", (app.id,)).fetchall()
+    widgets = portal.db.execute(
+        "SELECT id, placement, handler, title FROM placements WHERE app_id = ? ORDER BY id", (app.id,)
+    ).fetchall()
     return {
         "id": app.id, "client_id": app.client_id, "title": app.title, "installed": app.installed,
-        "member_id": portal.member_id, "application_token": app.application_token, "handler_url": app.handler_url,
-        "installer_url": app.installer_url, "scope": list(app.scopes), "status": app.status,
-        "handlers": [
-            {"id": row["id"], "event": row["event"], "handler": row["handler"], "auth_type": row["auth_type"],
-             "offline": row["offline"]}
-            for row in handlers
-        ],
-        "placements": [
-            {"placement": row["placement"], "handler": row["handler"], "title": row["title"]} for row in widgets
-        ],
+        "member_id": portal.member_id, "application_token": app.application_token,
+        "handler_url": app.handler_url, "installer_url": app.installer_url, "scope": list(app.scopes),
+        "status": app.status, "handlers": [dict(row) for row in handlers],
+        "placements": [dict(row) for row in widgets],
     }  # fmt: skip

@@ -45,7 +45,7 @@ def user_admin(call: Call) -> bool:
 
 @method("user.access")
 def user_access(call: Call) -> bool:
-    """Whether the caller holds one of the named access codes. Source: api-reference/common/users/user-access.md."""
+    """Whether the caller holds one of the named access codes. Source: common/users/user-access.md."""
     given = call.params.get("ACCESS")
     wanted = {str(one) for one in (given if isinstance(given, list) else [given])}
     held = {"AU", "U" + str(call.user_id), "IU" + str(call.user_id)} | ({"G1"} if call.is_admin else set())
@@ -69,7 +69,7 @@ def method_get(call: Call) -> dict[str, bool]:
 
 @method("methods")
 def methods(call: Call) -> list[str]:
-    """Names of methods: the caller's, all, or those of one scope. Source: api-reference/common/system/methods.md."""
+    """Names of methods: the caller's, all, or those of one scope. Source: common/system/methods.md."""
     wanted = call.params.get("scope")
     if wanted is not None:
         return [one.name for one in METHODS.values() if (one.scope or "") == str(wanted)]
@@ -94,8 +94,9 @@ def app_info(call: Call) -> dict[str, Any]:
         raise RestError("ACCESS_DENIED", "Access denied! Application context required", 400)
     license_type, family = LICENSES.get(call.portal.plan, LICENSES["standard"])
     return {
-        "ID": app.id, "CODE": app.client_id, "VERSION": app.version, "STATUS": app.status, "INSTALLED": app.installed,
-        "PAYMENT_EXPIRED": "N", "DAYS": None, "LANGUAGE_ID": "ru", "LICENSE": f"ru_{license_type}",
+        "ID": app.id, "CODE": app.client_id, "VERSION": app.version, "STATUS": app.status,
+        "INSTALLED": app.installed, "PAYMENT_EXPIRED": "N", "DAYS": None, "LANGUAGE_ID": "ru",
+        "LICENSE": f"ru_{license_type}",
         "LICENSE_TYPE": license_type, "LICENSE_FAMILY": family,
     }  # fmt: skip
 
@@ -126,7 +127,8 @@ def app_option_set(call: Call) -> bool:
     if not isinstance(options, dict) or not options:
         raise RestError("ArgumentNullException", "options is empty", 400)
     call.db.executemany(
-        "INSERT INTO app_options VALUES (?, ?, ?) ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value",
+        "INSERT INTO app_options VALUES (?, ?, ?)"
+        " ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value",
         [(call.app_id, str(name), json.dumps(value)) for name, value in options.items()],
     )
     return True

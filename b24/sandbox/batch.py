@@ -85,7 +85,7 @@ def _run_one(
 
 
 def parse(command: Any) -> tuple[str, dict[str, Any]]:
-    """A command ``method?query`` (or a map or pair of method and parameters) as a name and decoded parameters."""
+    """A command ``method?query`` (or a map or pair of method and parameters) as name and parameters."""
     if isinstance(command, dict):
         params = command.get("params")
         return _name(str(command.get("method") or "")), params if isinstance(params, dict) else {}
@@ -105,7 +105,7 @@ def _name(text: str) -> str:
 
 
 def substitute(value: Any, results: dict[str, Any]) -> Any:
-    """Replace ``$result[key][field]`` in every string; a string that is nothing else becomes the value itself."""
+    """Replace ``$result[key][field]`` in strings; a string that is nothing else becomes the value itself."""
     if isinstance(value, dict):
         return {key: substitute(one, results) for key, one in value.items()}
     if isinstance(value, list):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from werkzeug.wrappers import Request, Response
 
@@ -17,8 +17,8 @@ from b24.sandbox.dispatch import Dispatcher
 from b24.sandbox.faults import BadPlan
 from b24.sandbox.kernel import RestError
 
-Handler = Callable[["Control", Request, dict[str, Any]], Any]
-ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
+Handler = TypeVar("Handler", bound=Callable[["Control", Request, dict[str, Any]], Any])
+ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
 
 
 class Problem(Exception):
@@ -34,8 +34,7 @@ def route(methods: str, pattern: str) -> Callable[[Handler], Handler]:
     full = pattern.replace("<n>", r"(?P<id>\d{1,12})").replace("<word>", r"(?P<word>[\w.-]+)")
 
     def add(handler: Handler) -> Handler:
-        for name in methods.split():
-            ROUTES.append((name, re.compile(f"/sandbox/{full}/?"), handler))
+        ROUTES.extend((name, re.compile(f"/sandbox/{full}/?"), handler) for name in methods.split())
         return handler
 
     return add
@@ -65,7 +64,7 @@ class Control:
         site = request.headers.get("Sec-Fetch-Site", "none")
         return (origin is not None and origin != self.portal.origin) or site not in {"none", "same-origin"}
 
-    def _run(self, request: Request, handler: Handler, place: dict[str, str]) -> Response:
+    def _run(self, request: Request, handler: Callable[..., Any], place: dict[str, str]) -> Response:
         try:
             body = handler(self, request, place)
         except Problem as problem:
@@ -104,7 +103,7 @@ def _truth(value: Any) -> bool:
 
 @route("GET", "access")
 def get_access(control: Control, _request: Request, _place: dict[str, Any]) -> dict[str, str]:
-    """Fresh credentials: a webhook and a token pair of the installed test application, for the administrator."""
+    """Fresh credentials: a webhook and tokens of the installed test application, for the administrator."""
     portal = control.portal
     with portal.transaction():
         app = test_app(control)
@@ -137,7 +136,7 @@ def test_app(control: Control) -> apps.App:
 
 
 @route("GET POST", "test-application")
-def test_application(_control: Control, _request: Request, _place: dict[str, Any]) -> dict[str, str]:
+def home_of_test_app(_control: Control, _request: Request, _place: dict[str, Any]) -> dict[str, str]:
     """The page of the test application; it has none."""
     return {"application": "test"}
 
@@ -153,14 +152,14 @@ def expire(control: Control, request: Request, _place: dict[str, Any]) -> dict[s
 
 @route("GET", "apps")
 def list_apps(control: Control, _request: Request, _place: dict[str, Any]) -> list[dict[str, Any]]:
-    """Installed applications with ``member_id``, ``application_token``, handlers; ``installed`` false while pending."""
+    """Applications with ``member_id``, ``application_token``, handlers; ``installed`` tells if they are."""
     with control.portal.transaction():
         return [apps.describe(control.portal, app) for app in apps.every(control.portal)]
 
 
 @route("POST", "apps")
 def add_app(control: Control, request: Request, _place: dict[str, Any]) -> dict[str, Any]:
-    """Register a local application: ``title``, ``handler_url``, ``installer_url``, ``scopes``, ``interface``."""
+    """Register an application: ``title``, ``handler_url``, ``installer_url``, ``scopes``, ``interface``."""
     params = read(request)
     handler = events.check_handler(str(params.get("handler_url") or ""))
     given = params.get("scopes") or apps.ALL_SCOPES
@@ -259,7 +258,7 @@ def get_clock(control: Control, _request: Request, _place: dict[str, Any]) -> di
 
 @route("POST", "clock")
 def set_clock(control: Control, request: Request, place: dict[str, Any]) -> dict[str, Any]:
-    """Move the clock: ``advance_s``, ``offset_s``, or ``now`` (RFC 3339 with offset); ``event_delay_s`` besides."""
+    """Move the clock: ``advance_s``, ``offset_s`` or ``now`` (RFC 3339); ``event_delay_s`` besides."""
     params = read(request)
     portal = control.portal
     try:
@@ -312,7 +311,8 @@ def _user_access(control: Control, user_id: int) -> dict[str, Any]:
     code = access.add_webhook(control.portal, user_id, apps.ALL_SCOPES)
     pair = oauth.issue(control.portal, test_app(control).id, user_id)
     return {
-        "id": user_id, "webhook_url": f"{control.portal.rest_url}{user_id}/{code}/", "access_token": pair.access,
+        "id": user_id, "webhook_url": f"{control.portal.rest_url}{user_id}/{code}/",
+        "access_token": pair.access,
         "refresh_token": pair.refresh,
     }  # fmt: skip
 
@@ -367,7 +367,7 @@ def reset_limits(control: Control, _request: Request, _place: dict[str, Any]) ->
 
 @route("POST", "limits/operating")
 def spend_operating(control: Control, request: Request, _place: dict[str, Any]) -> dict[str, float]:
-    """Pretend that ``seconds`` of work went into ``method`` for the application ``client_id`` (or every caller)."""
+    """Pretend that the application ``client_id`` (the test one) spent ``seconds`` in ``method``."""
     params = read(request)
     portal, budget = control.portal, control.dispatcher.budget
     app = apps.find_by_client(portal, str(params.get("client_id") or portal.get("test_app", "")))

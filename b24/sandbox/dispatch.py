@@ -182,14 +182,14 @@ class Dispatcher:
                 "params": params,
                 "status": reply.status,
                 "response": reply.body,
-            }  # fmt: skip
+            }
         )
 
 
 def _clock(begun: float, finish: float, processing: float) -> dict[str, Any]:
     return {
-        "start": round(begun, 6), "finish": round(finish, 6), "duration": finish - begun, "processing": processing,
-        "date_start": iso_of(begun), "date_finish": iso_of(finish),
+        "start": round(begun, 6), "finish": round(finish, 6), "duration": finish - begun,
+        "processing": processing, "date_start": iso_of(begun), "date_finish": iso_of(finish),
     }  # fmt: skip
 
 

@@ -30,13 +30,17 @@ DEFAULT_DELAY = 0.2
 tables(
     """
     CREATE TABLE IF NOT EXISTS event_handlers (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, event TEXT NOT NULL, handler TEXT NOT NULL,
-        auth_type INTEGER NOT NULL DEFAULT 0, offline INTEGER NOT NULL DEFAULT 0, connector TEXT NOT NULL DEFAULT '',
+        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, event TEXT NOT NULL,
+        handler TEXT NOT NULL,
+        auth_type INTEGER NOT NULL DEFAULT 0, offline INTEGER NOT NULL DEFAULT 0,
+        connector TEXT NOT NULL DEFAULT '',
         options TEXT NOT NULL DEFAULT '{}', bound_by INTEGER NOT NULL DEFAULT 1);
     CREATE INDEX IF NOT EXISTS event_handlers_by_event ON event_handlers (event);
     CREATE TABLE IF NOT EXISTS event_queue (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, handler_id INTEGER, handler TEXT NOT NULL,
-        event TEXT NOT NULL, data TEXT NOT NULL, ts INTEGER NOT NULL, user_id INTEGER, auth TEXT, due REAL NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, handler_id INTEGER,
+        handler TEXT NOT NULL,
+        event TEXT NOT NULL, data TEXT NOT NULL, ts INTEGER NOT NULL, user_id INTEGER, auth TEXT,
+        due REAL NOT NULL,
         held INTEGER NOT NULL DEFAULT 0);
     CREATE INDEX IF NOT EXISTS event_queue_by_due ON event_queue (due);
     """
@@ -48,7 +52,8 @@ def queue(portal: LocalPortal, event: str, data: dict[str, Any], *, user_id: int
     made = 0
     for name in _names(event, data):
         rows = portal.db.execute(
-            "SELECT h.* FROM event_handlers h JOIN apps a ON a.id = h.app_id WHERE h.event = ? AND a.installed = 1",
+            "SELECT h.* FROM event_handlers h JOIN apps a ON a.id = h.app_id"
+            " WHERE h.event = ? AND a.installed = 1",
             (name,),
         ).fetchall()
         for row in rows:
@@ -123,7 +128,7 @@ def _active(portal: LocalPortal, user_id: int) -> bool:
 
 
 def announce_install(portal: LocalPortal, app: App, user_id: int) -> None:
-    """``ONAPPINSTALL`` to its handlers; an application without interface gets it at its installation address."""
+    """``ONAPPINSTALL`` to its handlers; without interface and handlers to the installation address."""
     data = {"VERSION": str(app.version), "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": app.language}
     targets = _targets(portal, app.id, "ONAPPINSTALL")
     if not app.interface and not targets:
@@ -215,7 +220,8 @@ def event_bind(call: Call) -> bool:
     connector = str(params.get("AUTH_CONNECTOR") or "") if is_offline else ""
     _refuse_second(call, row, connector)
     call.db.execute(
-        "INSERT INTO event_handlers (app_id, event, handler, auth_type, offline, connector, options, bound_by)"
+        "INSERT INTO event_handlers"
+        " (app_id, event, handler, auth_type, offline, connector, options, bound_by)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (*row, connector, json.dumps(params.get("OPTIONS") or {}), call.user_id),
     )
@@ -234,7 +240,7 @@ def _refuse_second(call: Call, row: tuple[Any, ...], connector: str) -> None:
 
 @method("event.unbind", app_context=True)
 def event_unbind(call: Call) -> dict[str, int]:
-    """Remove subscriptions; without a handler all of the event. Source: api-reference/events/event-unbind.md."""
+    """Remove subscriptions; without a handler all of the event. Source: events/event-unbind.md."""
     params = upper_keys(call.params)
     event = _required(params, "EVENT").upper()
     is_offline = str(params.get("EVENT_TYPE") or "online").lower() == "offline"
@@ -288,7 +294,7 @@ def _of_scope(call: Call, scope: str) -> list[str]:
 
 @method("event.test", app_context=True)
 def event_test(call: Call) -> int:
-    """Send ``ONAPPTEST`` with the call's parameters in ``data[QUERY]``. Source: api-reference/events/test-handler.md."""
+    """Send ``ONAPPTEST`` with the call's parameters in ``data[QUERY]``. Source: events/test-handler.md."""
     query = {key: value for key, value in call.params.items() if key != "auth"}
     call.portal.emit("ONAPPTEST", {"LANGUAGE_ID": "ru", "QUERY": query}, user_id=call.user_id)
     return 1

@@ -19,7 +19,7 @@ KINDS: dict[str, str] = {
     "html_after": "the call is executed, the answer is a web server's HTML page with 502",
     "truncated": "the call is executed, the JSON of the answer is cut in the middle",
     "timeout_before": "no answer until the cut-off, then 504; the call is never executed",
-    "timeout_after": "the call is executed at some moment before the cut-off, the answer is 504 at the cut-off",
+    "timeout_after": "the call is executed at some moment before the cut-off, the answer is 504",
     "slow": "the call waits slow_s seconds first; beyond the cut-off it is executed and answered 504",
     "reset_before": "the connection is closed without an answer, the call is not executed",
     "reset_after": "the call is executed, then the connection is closed without an answer",

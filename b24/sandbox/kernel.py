@@ -122,5 +122,5 @@ def method(
 
 
 def tables(sql: str) -> None:
-    """Declare tables of a module (``CREATE TABLE IF NOT EXISTS …``); the portal runs them when it opens its state."""
+    """Declare tables of a module (``CREATE TABLE IF NOT EXISTS …``); run when the portal opens its state."""
     SCHEMA.append(sql)

@@ -69,7 +69,7 @@ class _Account:
 
 
 class OperatingBudget:
-    """Working seconds per caller and method over the last ten minutes; times are unix seconds of the portal."""
+    """Working seconds per caller and method over ten minutes; times are unix seconds of the portal."""
 
     def __init__(self, limit: float = OPERATING_LIMIT) -> None:
         self.limit = limit
@@ -86,7 +86,7 @@ class OperatingBudget:
             return sum(one.seconds for one in account.minutes.values())
 
     def exceeded(self, caller: str, method: str, moment: float) -> bool:
-        """Whether the next call is blocked: checked before it, so the call that crosses the limit still ends."""
+        """Whether the next call is blocked: the call that crosses the limit still ends."""
         return self.spent(caller, method, moment) > self.limit
 
     def add(self, caller: str, method: str, seconds: float, moment: float) -> None:

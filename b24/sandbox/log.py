@@ -1,4 +1,4 @@
-"""The log of REST calls: one JSON line each with ``--log``, the latest ones in memory for the portal's REST page."""
+"""The log of REST calls: a JSON line each with ``--log``, the latest in memory for the portal's REST page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mailbox of the demo: a real SMTP server on loopback whose messages are kept in the state and shown as JSON."""
+"""The mailbox of the demo: a real SMTP server on loopback; messages are kept in the state, shown as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ SIZE_LIMIT = 20 * 1024 * 1024
 tables(
     """
     CREATE TABLE IF NOT EXISTS mail (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, sender TEXT NOT NULL, subject TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, sender TEXT NOT NULL,
+        subject TEXT NOT NULL,
         date TEXT NOT NULL, message_id TEXT NOT NULL, raw BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS mail_by_message ON mail (message_id);
     """
@@ -79,9 +80,7 @@ def free_port() -> int:
 
 
 def _parse(raw: bytes) -> EmailMessage:
-    parsed = message_from_bytes(raw, policy=policy.default)
-    assert isinstance(parsed, EmailMessage)
-    return parsed
+    return message_from_bytes(raw, policy=policy.default)
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -97,7 +96,8 @@ def receive(portal: LocalPortal, recipients: list[str], raw: bytes) -> int:
     with portal.transaction() as db:
         cursor = db.execute(
             "INSERT INTO mail (recipient, sender, subject, date, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)",
-            (", ".join(recipients), _header(message, "From"), _header(message, "Subject"), portal.now().isoformat(),
+            (", ".join(recipients), _header(message, "From"), _header(message, "Subject"),
+            portal.now().isoformat(),
              _header(message, "Message-ID").strip(), raw),
         )  # fmt: skip
     return int(cursor.lastrowid or 0)

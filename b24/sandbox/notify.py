@@ -109,7 +109,8 @@ def _shown(row: Any) -> dict[str, Any]:
         "id": row["id"], "chat_id": row["user_id"], "author_id": row["author_id"], "date": row["created"],
         "notify_type": 2 if row["author_id"] else 4, "notify_module": "rest", "notify_event": "rest_notify",
         "notify_tag": f"MP|{row['app_id'] or 0}|{row['tag']}" if row["tag"] else "",
-        "notify_sub_tag": f"MP|{row['app_id'] or 0}|{row['sub_tag']}" if row["sub_tag"] else "", "notify_title": "",
+        "notify_sub_tag": f"MP|{row['app_id'] or 0}|{row['sub_tag']}" if row["sub_tag"] else "",
+        "notify_title": "",
         "setting_name": "rest|rest_notify", "text": row["text"], "notify_read": "Y" if row["read"] else "N",
         "params": None,
     }  # fmt: skip

@@ -96,22 +96,17 @@ def issue_code(portal: LocalPortal, app_id: int, user_id: int) -> str:
 
 
 def authorize_redirect(portal: LocalPortal, client_id: str, state: str, user_id: int) -> str | None:
-    """Where ``/oauth/authorize/`` sends a signed-in user; ``None`` for an unknown or not installed application."""
+    """Where ``/oauth/authorize/`` sends a signed-in user; ``None`` unless the application is installed."""
     from b24.sandbox import apps
 
     app = apps.find_by_client(portal, client_id)
     if app is None or not app.installed:
         return None
-    query = urlencode(
-        {
-            "code": issue_code(portal, app.id, user_id),
-            "state": state,
-            "domain": portal.host,
-            "member_id": portal.member_id,
-            "scope": ",".join(app.scopes),
-            "server_domain": portal.host,
-        }  # fmt: skip
-    )
+    back = {
+        "code": issue_code(portal, app.id, user_id), "state": state, "domain": portal.host,
+        "member_id": portal.member_id, "scope": ",".join(app.scopes), "server_domain": portal.host,
+    }  # fmt: skip
+    query = urlencode(back)
     return f"{app.handler_url}{'&' if '?' in app.handler_url else '?'}{query}"
 
 
@@ -169,7 +164,8 @@ def _may_sign_in(portal: LocalPortal, user_id: int) -> bool:
 
 def _token_body(portal: LocalPortal, app: App, user_id: int, pair: Pair) -> dict[str, Any]:
     return {
-        "access_token": pair.access, "expires": pair.expires, "expires_in": LIFETIME, "scope": ",".join(app.scopes),
+        "access_token": pair.access, "expires": pair.expires, "expires_in": LIFETIME,
+        "scope": ",".join(app.scopes),
         "domain": portal.host, "server_endpoint": portal.rest_url, "status": app.status,
         "client_endpoint": portal.rest_url, "member_id": portal.member_id, "user_id": user_id,
         "refresh_token": pair.refresh,

@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
 OPERATORS = ("!=", ">=", "<=", "!", "=", ">", "<")
 COLUMNS = {
-    "ID": "id", "TIMESTAMP_X": "changed", "EVENT_NAME": "event", "MESSAGE_ID": "message", "PROCESS_ID": "process",
+    "ID": "id", "TIMESTAMP_X": "changed", "EVENT_NAME": "event", "MESSAGE_ID": "message",
+    "PROCESS_ID": "process",
     "ERROR": "error",
 }  # fmt: skip
 
 tables(
     """
     CREATE TABLE IF NOT EXISTS offline_events (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, event TEXT NOT NULL, connector TEXT NOT NULL,
-        object TEXT NOT NULL, data TEXT NOT NULL, user_id INTEGER, changed TEXT NOT NULL, message TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, event TEXT NOT NULL,
+        connector TEXT NOT NULL,
+        object TEXT NOT NULL, data TEXT NOT NULL, user_id INTEGER, changed TEXT NOT NULL,
+        message TEXT NOT NULL,
         process TEXT NOT NULL DEFAULT '', error INTEGER NOT NULL DEFAULT 0);
     CREATE INDEX IF NOT EXISTS offline_events_by_app ON offline_events (app_id, connector, process);
     """
@@ -48,7 +51,8 @@ def keep(portal: LocalPortal, handler: Any, data: dict[str, Any], *, user_id: in
     number = json.dumps(data.get("FIELDS") or data.get("FIELDS_AFTER") or data, sort_keys=True)
     message = secrets.token_hex(16)
     portal.db.execute(
-        "DELETE FROM offline_events WHERE app_id = ? AND event = ? AND connector = ? AND object = ? AND process = ''",
+        "DELETE FROM offline_events"
+        " WHERE app_id = ? AND event = ? AND connector = ? AND object = ? AND process = ''",
         (app_id, event, connector, number),
     )
     portal.db.execute(
@@ -123,7 +127,8 @@ def _record(row: Any) -> dict[str, Any]:
     return {
         "ID": str(row["id"]), "TIMESTAMP_X": row["changed"], "EVENT_NAME": row["event"],
         "EVENT_DATA": json.loads(row["data"]) or False,
-        "EVENT_ADDITIONAL": {"user_id": row["user_id"]} if row["user_id"] else False, "MESSAGE_ID": row["message"],
+        "EVENT_ADDITIONAL": {"user_id": row["user_id"]} if row["user_id"] else False,
+        "MESSAGE_ID": row["message"],
     }  # fmt: skip
 
 
@@ -200,7 +205,8 @@ def event_offline_error(call: Call) -> bool:
     process = _process(call)
     for message in listed(call.params.get("message_id") or []):
         call.db.execute(
-            "UPDATE offline_events SET error = 1, process = '' WHERE app_id = ? AND process = ? AND message = ?",
+            "UPDATE offline_events SET error = 1, process = ''"
+            " WHERE app_id = ? AND process = ? AND message = ?",
             (call.app_id, process, str(message)),
         )
     return True

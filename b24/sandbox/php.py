@@ -45,7 +45,7 @@ def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _path(name: str) -> list[str]:
-    """``a[b][]`` → ``["a", "b", ""]``; a name without a closing bracket is taken literally, as PHP takes it."""
+    """``a[b][]`` → ``["a", "b", ""]``; a name without a closing bracket is taken literally, as in PHP."""
     name = name.lstrip(" ")
     head, bracket, rest = name.partition("[")
     if not head:
@@ -64,13 +64,12 @@ def _path(name: str) -> list[str]:
 
 
 def _put(node: dict[str, Any], path: list[str], value: Any) -> None:
-    for step, following in zip(path, path[1:], strict=False):
-        key = _next_index(node) if step == "" and node is not None else step
+    for step in path[:-1]:
+        key = _next_index(node) if step == "" else step
         child = node.get(key)
         if not isinstance(child, dict):
             child = node[key] = {}
         node = child
-        del following
     last = path[-1]
     node[_next_index(node) if last == "" else last] = value
 

@@ -17,8 +17,10 @@ from b24.sandbox.users import upper_keys
 tables(
     """
     CREATE TABLE IF NOT EXISTS placements (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, placement TEXT NOT NULL, handler TEXT NOT NULL,
-        user_id INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '', description TEXT NOT NULL DEFAULT '',
+        id INTEGER PRIMARY KEY AUTOINCREMENT, app_id INTEGER NOT NULL, placement TEXT NOT NULL,
+        handler TEXT NOT NULL,
+        user_id INTEGER NOT NULL DEFAULT 0, title TEXT NOT NULL DEFAULT '',
+        description TEXT NOT NULL DEFAULT '',
         options TEXT NOT NULL DEFAULT '[]', languages TEXT NOT NULL DEFAULT '{}');
     CREATE INDEX IF NOT EXISTS placements_by_place ON placements (placement);
     """
@@ -38,7 +40,8 @@ GLOBAL_PLACES = (
     "USER_PROFILE_TOOLBAR",
 )
 TASK_PLACES = (
-    "TASK_VIEW_TAB", "TASK_VIEW_SIDEBAR", "TASK_VIEW_TOP_PANEL", "TASK_LIST_CONTEXT_MENU", "TASK_LIST_TOOLBAR",
+    "TASK_VIEW_TAB", "TASK_VIEW_SIDEBAR", "TASK_VIEW_TOP_PANEL", "TASK_LIST_CONTEXT_MENU",
+    "TASK_LIST_TOOLBAR",
     "TASK_USER_LIST_TOOLBAR", "TASK_GROUP_LIST_TOOLBAR",
 )  # fmt: skip
 IM_PLACES = ("IM_CONTEXT_MENU", "IM_NAVIGATION", "IM_SIDEBAR", "IM_TEXTAREA", "IMMOBILE_CONTEXT_MENU")
@@ -141,7 +144,7 @@ def _kept_options(code: str, options: dict[str, Any] | None) -> Any:
 
 @method("placement.unbind", scope="placement", admin=True, app_context=True)
 def placement_unbind(call: Call) -> dict[str, int]:
-    """Remove widgets; ``count`` grows by one for each found and again for each removed. Source: placement-unbind.md."""
+    """Remove widgets; ``count`` is one per widget found plus one per removed. Source: placement-unbind.md."""
     params = upper_keys(call.params)
     if params.get("PLACEMENT") is not None and not isinstance(params["PLACEMENT"], str):
         text = "The value of an argument 'PLACEMENT' must be of type string"
@@ -186,8 +189,8 @@ def placement_list(call: Call) -> list[str]:
 def bound(portal: Any, placement: str) -> list[Any]:
     """Rows of ``placements`` shown at a place: those of installed applications, in the order of binding."""
     rows = portal.db.execute(
-        "SELECT p.* FROM placements p JOIN apps a ON a.id = p.app_id WHERE p.placement = ? AND a.installed = 1"
-        " ORDER BY p.id",
+        "SELECT p.* FROM placements p JOIN apps a ON a.id = p.app_id"
+        " WHERE p.placement = ? AND a.installed = 1 ORDER BY p.id",
         (placement,),
     ).fetchall()
     return list(rows)

@@ -23,11 +23,11 @@ from b24.sandbox.control import Control
 from b24.sandbox.delivery import Delivery
 from b24.sandbox.dispatch import Dispatcher
 from b24.sandbox.faults import Faults
-from b24.sandbox.web import PortalWeb
 from b24.sandbox.limits import BUCKETS, LeakyBucket, OperatingBudget
 from b24.sandbox.log import CallLog
 from b24.sandbox.mail import MailServer
 from b24.sandbox.portal import LocalPortal, open_portal
+from b24.sandbox.web import PortalWeb
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Sandbox:
         return PortalWeb(dispatcher, Control(dispatcher), self._pages() if self._options.pages else None)
 
     def _pages(self) -> Callable[..., Iterable[bytes]]:
-        """The web UI, made when the first page is opened: a tool that only calls REST does not wait for it."""
+        """The web UI, made when the first page is opened: tools that only call REST do not wait for it."""
         made: list[Callable[..., Iterable[bytes]]] = []
         lock = threading.Lock()
 

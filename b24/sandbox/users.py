@@ -19,10 +19,13 @@ PAGE = 50
 tables(
     """
     CREATE TABLE IF NOT EXISTS users (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, active INTEGER NOT NULL DEFAULT 1, admin INTEGER NOT NULL DEFAULT 0,
-        user_type TEXT NOT NULL DEFAULT 'employee', name TEXT NOT NULL DEFAULT '', last_name TEXT NOT NULL DEFAULT '',
+        id INTEGER PRIMARY KEY AUTOINCREMENT, active INTEGER NOT NULL DEFAULT 1,
+        admin INTEGER NOT NULL DEFAULT 0,
+        user_type TEXT NOT NULL DEFAULT 'employee', name TEXT NOT NULL DEFAULT '',
+        last_name TEXT NOT NULL DEFAULT '',
         second_name TEXT NOT NULL DEFAULT '', email TEXT NOT NULL DEFAULT '', gender TEXT NOT NULL DEFAULT '',
-        birthday TEXT NOT NULL DEFAULT '', mobile TEXT NOT NULL DEFAULT '', work_phone TEXT NOT NULL DEFAULT '',
+        birthday TEXT NOT NULL DEFAULT '', mobile TEXT NOT NULL DEFAULT '',
+        work_phone TEXT NOT NULL DEFAULT '',
         city TEXT NOT NULL DEFAULT '', position TEXT NOT NULL DEFAULT '', time_zone TEXT NOT NULL DEFAULT '',
         departments TEXT NOT NULL DEFAULT '[1]', date_register TEXT NOT NULL, last_login TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS departments (
@@ -107,7 +110,8 @@ def colleagues_of(portal: Any, user_id: int) -> set[int]:
 SHORT = (
     "ID", "XML_ID", "ACTIVE", "NAME", "LAST_NAME", "SECOND_NAME", "TITLE", "IS_ONLINE", "TIME_ZONE",
     "TIME_ZONE_OFFSET", "TIMESTAMP_X", "DATE_REGISTER", "LAST_LOGIN", "LAST_ACTIVITY_DATE", "PERSONAL_GENDER",
-    "PERSONAL_BIRTHDAY", "PERSONAL_PHOTO", "PERSONAL_CITY", "WORK_POSITION", "UF_EMPLOYMENT_DATE", "UF_DEPARTMENT",
+    "PERSONAL_BIRTHDAY", "PERSONAL_PHOTO", "PERSONAL_CITY", "WORK_POSITION", "UF_EMPLOYMENT_DATE",
+    "UF_DEPARTMENT",
     "USER_TYPE",
 )  # fmt: skip
 CONTACTS = ("EMAIL", "PERSONAL_MOBILE", "PERSONAL_WWW", "WORK_PHONE")
@@ -116,7 +120,8 @@ CONTACTS = ("EMAIL", "PERSONAL_MOBILE", "PERSONAL_WWW", "WORK_PHONE")
 def card(row: Any, *, contacts: bool = True) -> dict[str, Any]:
     """A user as ``user.get`` answers: string ids, a boolean ``ACTIVE``, departments as numbers."""
     fields: dict[str, Any] = {
-        "ID": str(row["id"]), "XML_ID": f"1{row['id']:07d}", "ACTIVE": bool(row["active"]), "NAME": row["name"],
+        "ID": str(row["id"]), "XML_ID": f"1{row['id']:07d}", "ACTIVE": bool(row["active"]),
+        "NAME": row["name"],
         "LAST_NAME": row["last_name"], "SECOND_NAME": row["second_name"],
     }  # fmt: skip
     if contacts:
@@ -156,7 +161,8 @@ def user_scope(call: Call) -> bool:
 COLUMNS = {
     "ID": "id", "ACTIVE": "active", "NAME": "name", "LAST_NAME": "last_name", "SECOND_NAME": "second_name",
     "EMAIL": "email", "PERSONAL_MOBILE": "mobile", "WORK_PHONE": "work_phone", "PERSONAL_CITY": "city",
-    "WORK_POSITION": "position", "PERSONAL_GENDER": "gender", "USER_TYPE": "user_type", "TIME_ZONE": "time_zone",
+    "WORK_POSITION": "position", "PERSONAL_GENDER": "gender", "USER_TYPE": "user_type",
+    "TIME_ZONE": "time_zone",
     "DATE_REGISTER": "date_register", "LAST_LOGIN": "last_login", "UF_DEPARTMENT": "departments",
 }  # fmt: skip
 PREFIXES = ("!=%", "!%=", ">=", "<=", "!@", "=%", "%=", "!%", "!=", "@", "%", ">", "<", "=", "!")
@@ -274,7 +280,7 @@ def user_get(call: Call) -> Answer:
     raw = params.get("FILTER")
     wanted = dict(raw) if isinstance(raw, dict) else {}
     for name in COLUMNS:
-        if name in params and name not in {"SORT"}:
+        if name in params and name != "SORT":
             wanted[name] = params[name]
     return _list(call, lambda row: all(_row_passes(row, key, value) for key, value in wanted.items()))
 

@@ -1,4 +1,4 @@
-"""Objects a read does not show yet: the portal answers from an index that lags a moment behind (fault ``not_visible``)."""
+"""Objects a read does not show yet, as if an index lagged a moment behind (fault ``not_visible``)."""
 
 from __future__ import annotations
 

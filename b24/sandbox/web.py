@@ -6,8 +6,10 @@ UI.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -34,8 +36,12 @@ PAGE = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
     "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
-REASONS = {500: "500 Internal Server Error", 502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable",
-           504: "504 Gateway Time-out"}  # fmt: skip
+REASONS = {
+    500: "500 Internal Server Error",
+    502: "502 Bad Gateway",
+    503: "503 Service Temporarily Unavailable",
+    504: "504 Gateway Time-out",
+}
 
 Start = Callable[..., Any]
 
@@ -271,10 +277,6 @@ def _hang_up(request: Request) -> Response:
     """Close the connection under the client's feet, as a dying web server does."""
     connection = request.environ.get("werkzeug.socket")
     if connection is not None:
-        import socket
-
-        try:
+        with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
     return Response(status=502)

@@ -25,7 +25,7 @@ class Refused(AssertionError):
 
 
 class Rest:
-    """REST of one portal with the credentials of its test application and a webhook, both the administrator's."""
+    """REST of one portal as its administrator, by the test application's token or a webhook."""
 
     def __init__(self, url: str) -> None:
         self.url = url

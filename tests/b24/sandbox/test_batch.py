@@ -10,7 +10,9 @@ from tests.b24.sandbox.client import Rest
 
 
 def test_independent_commands_answer_under_their_keys(rest: Rest) -> None:
-    done = rest.batch({"get_user": "user.current", "get_departments": "department.get", "get_app": "app.info"})
+    done = rest.batch(
+        {"get_user": "user.current", "get_departments": "department.get", "get_app": "app.info"}
+    )
     assert set(done) == {"result", "result_error", "result_total", "result_next", "result_time"}
     assert set(done["result"]) == {"get_user", "get_departments", "get_app"}
     assert done["result_error"] == []
@@ -27,7 +29,10 @@ def test_the_batch_itself_costs_no_operating_time(rest: Rest) -> None:
 
 def test_a_result_feeds_the_next_command(rest: Rest) -> None:
     done = rest.batch(
-        {"get_user": "user.current", "get_department": "department.get?ID=$result[get_user][UF_DEPARTMENT][0]"}
+        {
+            "get_user": "user.current",
+            "get_department": "department.get?ID=$result[get_user][UF_DEPARTMENT][0]",
+        }
     )
     assert done["result"]["get_department"][0]["ID"] == "1"
 
@@ -107,7 +112,12 @@ def test_commands_in_a_query_are_encoded_twice(rest: Rest) -> None:
 
 
 def test_the_form_of_the_old_clients_works(rest: Rest) -> None:
-    data = {"cmd[me]": "profile", "cmd[who]": "method.get?name=profile&unused[]=1", "halt": "0", "auth": rest.token}
+    data = {
+        "cmd[me]": "profile",
+        "cmd[who]": "method.get?name=profile&unused[]=1",
+        "halt": "0",
+        "auth": rest.token,
+    }
     done = rest.http.post(rest.access["rest_url"] + "batch.json", data=data).json()["result"]
     assert set(done["result"]) == {"me", "who"}
 

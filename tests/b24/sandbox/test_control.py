@@ -53,8 +53,12 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-@pytest.mark.parametrize(("method", "path"), [("GET", "access"), ("GET", "apps"), ("POST", "faults"), ("POST", "clock")])
-def test_foreign_pages_cannot_control_anything(rest: Rest, headers: dict[str, str], method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "access"), ("GET", "apps"), ("POST", "faults"), ("POST", "clock")]
+)
+def test_foreign_pages_cannot_control_anything(
+    rest: Rest, headers: dict[str, str], method: str, path: str
+) -> None:
     answer = rest.http.request(method, f"{rest.url}/sandbox/{path}", headers=headers, json={"5xx": 1})
     assert answer.status_code == 403
     assert rest.control("faults", method="GET")["shares"] == {}
@@ -93,7 +97,15 @@ def test_a_bad_clock_is_400_and_changes_nothing(rest: Rest, body: dict[str, Any]
 
 @pytest.mark.parametrize(
     "body",
-    [{"nonsense": 1}, {"5xx": 2}, {"5xx": -0.1}, {"5xx": "often"}, {"seed": "x"}, {"slow_s": -1}, {"times": {"5xx": "x"}}],
+    [
+        {"nonsense": 1},
+        {"5xx": 2},
+        {"5xx": -0.1},
+        {"5xx": "often"},
+        {"seed": "x"},
+        {"slow_s": -1},
+        {"times": {"5xx": "x"}},
+    ],
 )
 def test_a_bad_plan_of_faults_is_400_and_changes_nothing(rest: Rest, body: dict[str, Any]) -> None:
     rest.control("faults", {"oauth_5xx": 0.5})
@@ -267,7 +279,9 @@ def command(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_one_line_when_ready_and_stops_on_a_signal(tmp_path: Path, stop: signal.Signals) -> None:
+def test_the_command_prints_one_line_when_ready_and_stops_on_a_signal(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
     log = tmp_path / "calls.jsonl"
     process = command("--port", "0", "--seed", "empty", "--state", str(tmp_path / "p.db"), "--log", str(log),
                       "--no-limits", "--plan", "enterprise", "--cut-s", "5")  # fmt: skip

@@ -36,12 +36,24 @@ def code_of(rest: Rest, method: str, params: dict[str, Any], token: str | None =
 
 
 def test_a_bound_handler_is_listed_as_documented(rest: Rest) -> None:
-    assert rest("event.bind", {"event": "onCrmLeadAdd", "handler": "https://www.my-domain.com/handler/"}) is True
+    assert (
+        rest("event.bind", {"event": "onCrmLeadAdd", "handler": "https://www.my-domain.com/handler/"}) is True
+    )
     assert rest("event.bind", {"EVENT": "ONCRMLEADADD", "HANDLER": "https://www.my-domain.com/handler/",
                                "AUTH_TYPE": 1}) is True  # fmt: skip
     assert rest("event.get") == [
-        {"event": "ONCRMLEADADD", "handler": "https://www.my-domain.com/handler/", "auth_type": "0", "offline": 0},
-        {"event": "ONCRMLEADADD", "handler": "https://www.my-domain.com/handler/", "auth_type": "1", "offline": 0},
+        {
+            "event": "ONCRMLEADADD",
+            "handler": "https://www.my-domain.com/handler/",
+            "auth_type": "0",
+            "offline": 0,
+        },
+        {
+            "event": "ONCRMLEADADD",
+            "handler": "https://www.my-domain.com/handler/",
+            "auth_type": "1",
+            "offline": 0,
+        },
     ]
 
 
@@ -59,7 +71,9 @@ BAD_BINDINGS: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(("params", "status", "code"), BAD_BINDINGS)
-def test_a_bad_binding_is_refused_with_its_code(rest: Rest, params: dict[str, Any], status: int, code: str) -> None:
+def test_a_bad_binding_is_refused_with_its_code(
+    rest: Rest, params: dict[str, Any], status: int, code: str
+) -> None:
     assert code_of(rest, "event.bind", params) == (status, code)
     assert rest("event.get") == []
 
@@ -96,7 +110,9 @@ def test_other_than_administrators_bind_for_themselves_only(rest: Rest) -> None:
 
 def test_events_of_the_applications_scopes_are_listed(rest: Rest) -> None:
     names = rest("events")
-    assert {"ONAPPINSTALL", "ONCRMDEALADD", "ONCRMDYNAMICITEMUPDATE", "ONTASKADD", "ONOFFLINEEVENT"} <= set(names)
+    assert {"ONAPPINSTALL", "ONCRMDEALADD", "ONCRMDYNAMICITEMUPDATE", "ONTASKADD", "ONOFFLINEEVENT"} <= set(
+        names
+    )
     assert all(name == name.upper() for name in names)
     assert "ONTASKADD" not in rest("events", {"SCOPE": "crm"})
     assert rest("events", {"SCOPE": "user"}) == ["ONUSERADD"]
@@ -109,7 +125,8 @@ def test_the_body_of_an_event_is_the_documented_form(
     emit(sandbox, "ONCRMDYNAMICITEMADD", {"ID": 22, "ENTITY_TYPE_ID": 1220})
     event = eventually(lambda: listener.events)[0]
     assert list(event) == [
-        "event", "event_handler_id", "data[FIELDS][ID]", "data[FIELDS][ENTITY_TYPE_ID]", "ts", "auth[access_token]",
+        "event", "event_handler_id", "data[FIELDS][ID]", "data[FIELDS][ENTITY_TYPE_ID]", "ts",
+        "auth[access_token]",
         "auth[expires_in]", "auth[scope]", "auth[domain]", "auth[server_endpoint]", "auth[status]",
         "auth[client_endpoint]", "auth[member_id]", "auth[application_token]",
     ]  # fmt: skip
@@ -153,9 +170,7 @@ def test_an_empty_map_vanishes_from_the_form(sandbox: Sandbox, rest: Rest, liste
 
 
 @pytest.mark.parametrize("status", [500, 404, 301])
-def test_an_event_is_never_sent_again(
-    sandbox: Sandbox, rest: Rest, listener: Listener, status: int
-) -> None:
+def test_an_event_is_never_sent_again(sandbox: Sandbox, rest: Rest, listener: Listener, status: int) -> None:
     listener.status = status
     rest("event.bind", {"event": "ONCRMDEALADD", "handler": listener.url})
     emit(sandbox, "ONCRMDEALADD", {"ID": 1})
@@ -175,10 +190,14 @@ def test_a_handler_that_is_not_there_does_not_hold_up_the_others(
 
 
 def test_what_was_rolled_back_sends_nothing(sandbox: Sandbox, rest: Rest, listener: Listener) -> None:
+    def emit_and_fail() -> None:
+        with sandbox.portal.transaction():
+            sandbox.portal.emit("ONCRMDEALADD", {"FIELDS": {"ID": 1}}, user_id=1)
+            raise ZeroDivisionError
+
     rest("event.bind", {"event": "ONCRMDEALADD", "handler": listener.url})
-    with pytest.raises(ZeroDivisionError), sandbox.portal.transaction():
-        sandbox.portal.emit("ONCRMDEALADD", {"FIELDS": {"ID": 1}}, user_id=1)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        emit_and_fail()
     emit(sandbox, "ONCRMDEALADD", {"ID": 2})
     eventually(lambda: listener.bodies)
     assert [one["data[FIELDS][ID]"] for one in listener.events] == ["2"]
@@ -231,7 +250,8 @@ def test_the_offline_queue_keeps_the_latest_record_of_an_object(sandbox: Sandbox
     listed = rest.answer("event.offline.list")
     assert listed["total"] == 2
     assert set(listed["result"][0]) == {
-        "ID", "TIMESTAMP_X", "EVENT_NAME", "EVENT_DATA", "EVENT_ADDITIONAL", "MESSAGE_ID", "PROCESS_ID", "ERROR"
+        "ID", "TIMESTAMP_X", "EVENT_NAME", "EVENT_DATA", "EVENT_ADDITIONAL", "MESSAGE_ID", "PROCESS_ID",
+        "ERROR"
     }  # fmt: skip
     assert listed["result"][0]["PROCESS_ID"] == ""
     assert listed["result"][0]["ERROR"] == "0"

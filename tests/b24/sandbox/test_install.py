@@ -1,4 +1,4 @@
-"""Installing and removing an application: settings/app-installation, settings/app-uninstallation, on-app-*.md."""
+"""Installing and removing an application: settings/app-installation, app-uninstallation, on-app-*.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Installing:
 
     def finish(self, token: str | None = None) -> requests.Response:
         return self.rest.http.post(
-            f"{self.rest.url}/sandbox/apps/{self.app['id']}/install-finish", data={"access_token": token or self.token}
+            f"{self.rest.url}/sandbox/apps/{self.app['id']}/install-finish",
+            data={"access_token": token or self.token},
         )
 
 
@@ -37,14 +38,17 @@ def installing(rest: Rest, listener: Listener) -> Installing:
     app = rest.control(
         "apps",
         {
-            "title": "Мероприятия", "handler_url": f"{listener.url}main", "installer_url": f"{listener.url}install",
+            "title": "Мероприятия", "handler_url": f"{listener.url}main",
+            "installer_url": f"{listener.url}install",
             "scopes": ["crm", "placement", "user_brief"],
         },
     )  # fmt: skip
     return Installing(rest, app, rest.control(f"apps/{app['id']}/open", {"user_id": 1}))
 
 
-def test_the_installer_is_opened_with_the_documented_fields(installing: Installing, listener: Listener) -> None:
+def test_the_installer_is_opened_with_the_documented_fields(
+    installing: Installing, listener: Listener
+) -> None:
     url, fields = urlsplit(installing.opened["url"]), installing.opened["fields"]
     assert url._replace(query="").geturl() == f"{listener.url}install"
     query = {key: one[0] for key, one in parse_qs(url.query).items()}
@@ -73,7 +77,8 @@ def test_the_refresh_token_of_the_page_is_redeemed_for_the_same_portal(installin
     answer = installing.rest.http.get(
         installing.rest.access["token_url"],
         params={
-            "grant_type": "refresh_token", "client_id": app["client_id"], "client_secret": app["client_secret"],
+            "grant_type": "refresh_token", "client_id": app["client_id"],
+            "client_secret": app["client_secret"],
             "refresh_token": fields["REFRESH_ID"],
         },
     ).json()  # fmt: skip
@@ -89,7 +94,9 @@ def test_until_install_finish_the_application_is_not_installed(installing: Insta
     assert urlsplit(rest.control(f"apps/{installing.app['id']}/open")["url"]).path.endswith("main")
 
 
-def test_events_before_the_end_of_the_installation_are_lost(installing: Installing, listener: Listener) -> None:
+def test_events_before_the_end_of_the_installation_are_lost(
+    installing: Installing, listener: Listener
+) -> None:
     rest, token = installing.rest, installing.token
     rest("event.bind", {"event": "ONAPPTEST", "handler": listener.url}, token=token)
     assert rest("event.test", {"before": 1}, token=token) == 1
@@ -100,14 +107,18 @@ def test_events_before_the_end_of_the_installation_are_lost(installing: Installi
     assert listener.events[0]["data[QUERY][after]"] == "1"
 
 
-def test_the_end_of_the_installation_is_told_once_with_tokens(installing: Installing, listener: Listener) -> None:
+def test_the_end_of_the_installation_is_told_once_with_tokens(
+    installing: Installing, listener: Listener
+) -> None:
     installing.rest("event.bind", {"event": "OnAppInstall", "handler": listener.url}, token=installing.token)
     assert installing.finish().json() == {"finished": True}
     assert installing.finish().json() == {"finished": False}
     event = eventually(lambda: listener.events)[0]
     assert list(event) == [
-        "event", "data[VERSION]", "data[ACTIVE]", "data[INSTALLED]", "data[LANGUAGE_ID]", "ts", "auth[domain]",
-        "auth[scope]", "auth[access_token]", "auth[refresh_token]", "auth[expires_in]", "auth[server_endpoint]",
+        "event", "data[VERSION]", "data[ACTIVE]", "data[INSTALLED]", "data[LANGUAGE_ID]", "ts",
+        "auth[domain]",
+        "auth[scope]", "auth[access_token]", "auth[refresh_token]", "auth[expires_in]",
+        "auth[server_endpoint]",
         "auth[status]", "auth[client_endpoint]", "auth[member_id]", "auth[application_token]",
     ]  # fmt: skip
     assert event["auth[application_token]"] == installing.app["application_token"]
@@ -129,7 +140,8 @@ def test_only_an_administrator_of_the_same_application_finishes(installing: Inst
 
 def test_an_application_without_interface_is_installed_at_once(rest: Rest, listener: Listener) -> None:
     app = rest.control(
-        "apps", {"handler_url": f"{listener.url}main", "installer_url": f"{listener.url}install", "interface": 0}
+        "apps",
+        {"handler_url": f"{listener.url}main", "installer_url": f"{listener.url}install", "interface": 0},
     )
     assert app["installed"] is True
     event = eventually(lambda: listener.events)[0]
@@ -146,7 +158,9 @@ def test_removal_is_told_without_tokens_and_ends_everything(
     rest("event.bind", {"event": "ONCRMDEALADD", "handler": listener.url}, token=token)
     rest("placement.bind", {"PLACEMENT": "LEFT_MENU", "HANDLER": listener.url}, token=token)
     installing.finish()
-    rest.control("uninstall", {"client_id": installing.app["client_id"]} | ({"clean": clean} if clean else {}))
+    rest.control(
+        "uninstall", {"client_id": installing.app["client_id"]} | ({"clean": clean} if clean else {})
+    )
     event = eventually(lambda: listener.events)[0]
     assert list(event) == [
         "event", "data[LANGUAGE_ID]", "data[CLEAN]", "ts", "auth[domain]", "auth[server_endpoint]",

@@ -31,7 +31,8 @@ def test_a_refresh_token_gives_a_new_pair_with_the_documented_keys(rest: Rest, h
     assert answer.status_code == 200
     body = answer.json()
     assert set(body) == {
-        "access_token", "client_endpoint", "domain", "expires", "expires_in", "member_id", "refresh_token", "scope",
+        "access_token", "client_endpoint", "domain", "expires", "expires_in", "member_id", "refresh_token",
+        "scope",
         "server_endpoint", "status", "user_id",
     }  # fmt: skip
     assert body["expires_in"] == 3600
@@ -61,7 +62,8 @@ ERRORS: list[tuple[dict[str, str], int, dict[str, Any]]] = [
     ({"grant_type": ""}, 400, {"error": "invalid_request"}),
     ({"client_id": ""}, 400, {"error": "invalid_client"}),
     ({"client_id": "local.unknown"}, 200, {"error": "wrong_client"}),
-    ({"client_secret": "wrong"}, 401, {"error": "invalid_client", "error_description": "Client authentication failed"}),
+    ({"client_secret": "wrong"}, 401, {"error": "invalid_client",
+    "error_description": "Client authentication failed"}),
     ({"client_secret": "ключ"}, 401, {"error": "invalid_client"}),
     ({"refresh_token": ""}, 400,
      {"error": "invalid_request", "error_description": 'No "refresh_token" parameter found'}),
@@ -125,7 +127,9 @@ def test_a_refresh_token_lives_half_a_year(rest: Rest) -> None:
 
 def authorize(rest: Rest, client_id: str) -> requests.Response:
     return rest.http.get(
-        f"{rest.url}/oauth/authorize/", params={"client_id": client_id, "state": "JJHg"}, allow_redirects=False
+        f"{rest.url}/oauth/authorize/",
+        params={"client_id": client_id, "state": "JJHg"},
+        allow_redirects=False,
     )
 
 

@@ -41,7 +41,11 @@ def test_names_of_parameters_are_read_in_any_case(rest: Rest) -> None:
 
 def test_options_survive_where_the_documentation_uses_them(rest: Rest) -> None:
     rest("placement.bind", {"PLACEMENT": "IM_CONTEXT_MENU", "HANDLER": HANDLER})
-    worker = {"PLACEMENT": "PAGE_BACKGROUND_WORKER", "HANDLER": HANDLER, "OPTIONS": {"errorHandlerUrl": HANDLER}}
+    worker = {
+        "PLACEMENT": "PAGE_BACKGROUND_WORKER",
+        "HANDLER": HANDLER,
+        "OPTIONS": {"errorHandlerUrl": HANDLER},
+    }
     rest("placement.bind", {**worker, "USER_ID": 1})
     shown = {one["placement"]: one for one in rest("placement.get")}
     assert shown["IM_CONTEXT_MENU"]["options"] == {"extranet": "N", "context": "ALL", "role": "USER"}
@@ -89,7 +93,9 @@ def test_the_same_handler_is_bound_once(rest: Rest) -> None:
     rest("placement.bind", params)
     with pytest.raises(Refused) as refused:
         rest("placement.bind", params)
-    assert refused.value.body["error_description"] == "Unable to set placement handler: Handler already binded"
+    assert (
+        refused.value.body["error_description"] == "Unable to set placement handler: Handler already binded"
+    )
     rest("placement.bind", {**params, "HANDLER": "https://b.example/"})
     assert len(rest("placement.get")) == 2
 

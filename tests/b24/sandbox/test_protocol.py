@@ -1,4 +1,4 @@
-"""Addresses, bodies, envelopes and system errors of REST, from settings/how-to-call-rest-api and system-errors."""
+"""Addresses, bodies, envelopes and system errors of REST: settings/how-to-call-rest-api, system-errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def test_an_answer_has_a_result_and_the_documented_time(rest: Rest) -> None:
     assert set(body) == {"result", "time"}
     time = body["time"]
     assert set(time) == {
-        "start", "finish", "duration", "processing", "date_start", "date_finish", "operating_reset_at", "operating"
+        "start", "finish", "duration", "processing", "date_start", "date_finish", "operating_reset_at",
+        "operating"
     }  # fmt: skip
     assert isinstance(time["start"], float)
     assert isinstance(time["finish"], float)
@@ -62,7 +63,9 @@ def test_a_method_is_found_under_every_spelling_of_its_address(rest: Rest, addre
 
 
 def test_a_doubled_slash_before_rest_is_a_single_one(rest: Rest) -> None:
-    answer = rest.http.post(f"{rest.url}//rest//server.time", json={"auth": rest.token}, allow_redirects=False)
+    answer = rest.http.post(
+        f"{rest.url}//rest//server.time", json={"auth": rest.token}, allow_redirects=False
+    )
     assert answer.status_code == 200
 
 
@@ -83,7 +86,9 @@ def call_in_multipart(rest: Rest) -> requests.Response:
 
 
 def call_with_bearer(rest: Rest) -> requests.Response:
-    return rest.http.post(rest.access["rest_url"] + "profile", headers={"Authorization": f"Bearer {rest.token}"})
+    return rest.http.post(
+        rest.access["rest_url"] + "profile", headers={"Authorization": f"Bearer {rest.token}"}
+    )
 
 
 def call_by_webhook(rest: Rest) -> requests.Response:
@@ -174,11 +179,15 @@ def test_the_answer_is_xml_when_the_address_asks_for_it(rest: Rest) -> None:
 
 
 def test_browsers_of_any_page_may_call_with_a_token(rest: Rest) -> None:
-    preflight = rest.http.options(rest.access["rest_url"] + "profile", headers={"Origin": "https://app.example"})
+    preflight = rest.http.options(
+        rest.access["rest_url"] + "profile", headers={"Origin": "https://app.example"}
+    )
     assert preflight.status_code == 200
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     answer = rest.http.post(
-        rest.access["rest_url"] + "profile", json={"auth": rest.token}, headers={"Origin": "https://app.example"}
+        rest.access["rest_url"] + "profile",
+        json={"auth": rest.token},
+        headers={"Origin": "https://app.example"},
     )
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
@@ -202,7 +211,9 @@ def test_a_wrong_token_is_401(rest: Rest, token: str) -> None:
     assert answer.json()["error_description"] == "Wrong authorization data"
 
 
-@pytest.mark.parametrize("path", ["rest/1/wrong/profile", "rest/2/{code}/profile", "rest/profile", "rest/x/profile"])
+@pytest.mark.parametrize(
+    "path", ["rest/1/wrong/profile", "rest/2/{code}/profile", "rest/profile", "rest/x/profile"]
+)
 def test_a_wrong_webhook_is_401(rest: Rest, path: str) -> None:
     code = rest.access["webhook_url"].rstrip("/").rsplit("/", 1)[1]
     assert error_of(rest.http.get(f"{rest.url}/{path.format(code=code)}")) == (401, "NO_AUTH_FOUND")

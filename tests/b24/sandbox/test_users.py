@@ -1,4 +1,4 @@
-"""user.*, department.get, profile and basic methods: api-reference/user/, departments/, common/; im.notify.*."""
+"""user.*, department.get, basic methods, im.notify.*: api-reference/user/, departments/, common/, chats/."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ def people(sandbox: Sandbox) -> dict[str, int]:
     with portal.transaction():
         sales = users.add_department(portal, "Отдел продаж")
         support = users.add_department(portal, "Поддержка", parent=sales)
-        head = users.add_user(portal, name="Галина", last_name="Главная", email="g@example.test",
-                              departments=[sales], position="Начальник отдела")  # fmt: skip
+        head = users.add_user(
+            portal,
+            name="Галина",
+            last_name="Главная",
+            email="g@example.test",
+            departments=[sales],
+            position="Начальник отдела",
+        )
         users.set_head(portal, sales, head)
-        gone = users.add_user(portal, name="Пётр", last_name="Ушёл", email="p@example.test", departments=[sales],
-                              active=False)  # fmt: skip
+        gone = users.add_user(
+            portal, name="Пётр", last_name="Ушёл", email="", departments=[sales], active=False
+        )
         for number in range(60):
-            users.add_user(portal, name=f"Имя{number:02}", last_name="Помощник", email=f"s{number}@example.test",
-                           departments=[support], mobile=f"+7701000{number:04}")  # fmt: skip
+            email = f"s{number}@example.test"
+            name = f"Имя{number:02}"
+            users.add_user(portal, name=name, last_name="Помощник", email=email, departments=[support])
     return {"sales": sales, "support": support, "head": head, "gone": gone}
 
 
@@ -36,9 +44,12 @@ def ids(rest: Rest, params: dict[str, Any]) -> list[str]:
 def test_a_user_has_the_documented_keys_and_types(rest: Rest) -> None:
     person = rest("user.get", {"ID": 1})[0]
     assert set(person) >= {
-        "ID", "ACTIVE", "NAME", "LAST_NAME", "SECOND_NAME", "EMAIL", "LAST_LOGIN", "DATE_REGISTER", "TIME_ZONE",
-        "IS_ONLINE", "TIMESTAMP_X", "LAST_ACTIVITY_DATE", "PERSONAL_GENDER", "PERSONAL_WWW", "PERSONAL_BIRTHDAY",
-        "PERSONAL_MOBILE", "PERSONAL_CITY", "WORK_PHONE", "WORK_POSITION", "UF_EMPLOYMENT_DATE", "UF_DEPARTMENT",
+        "ID", "ACTIVE", "NAME", "LAST_NAME", "SECOND_NAME", "EMAIL", "LAST_LOGIN", "DATE_REGISTER",
+        "TIME_ZONE",
+        "IS_ONLINE", "TIMESTAMP_X", "LAST_ACTIVITY_DATE", "PERSONAL_GENDER", "PERSONAL_WWW",
+        "PERSONAL_BIRTHDAY",
+        "PERSONAL_MOBILE", "PERSONAL_CITY", "WORK_PHONE", "WORK_POSITION", "UF_EMPLOYMENT_DATE",
+        "UF_DEPARTMENT",
         "USER_TYPE",
     }  # fmt: skip
     assert person["ID"] == "1"
@@ -100,7 +111,9 @@ def test_people_are_sorted_and_fields_selected(rest: Rest) -> None:
 
 
 def test_search_looks_in_names_positions_and_departments(rest: Rest, people: dict[str, int]) -> None:
-    assert [one["ID"] for one in rest("user.search", {"FILTER": {"FIND": "начальник продаж"}})] == [str(people["head"])]
+    assert [one["ID"] for one in rest("user.search", {"FILTER": {"FIND": "начальник продаж"}})] == [
+        str(people["head"])
+    ]
     assert rest.answer("user.search", {"FILTER": {"UF_DEPARTMENT_NAME": "Поддержка"}})["total"] == 60
     assert rest("user.search", {"FILTER": {"NAME": "Пётр"}}) == []
 
@@ -118,7 +131,13 @@ def test_contact_details_depend_on_the_scope(rest: Rest) -> None:
 def test_departments_have_string_ids_and_their_heads(rest: Rest, people: dict[str, int]) -> None:
     answer = rest.answer("department.get", {"ID": people["sales"]})
     assert answer["result"] == [
-        {"ID": str(people["sales"]), "NAME": "Отдел продаж", "SORT": 500, "PARENT": "1", "UF_HEAD": str(people["head"])}
+        {
+            "ID": str(people["sales"]),
+            "NAME": "Отдел продаж",
+            "SORT": 500,
+            "PARENT": "1",
+            "UF_HEAD": str(people["head"]),
+        }
     ]
     assert answer["total"] == 1
     assert rest.answer("department.get", {"PARENT": people["sales"]})["result"][0]["NAME"] == "Поддержка"
@@ -129,7 +148,8 @@ def test_departments_have_string_ids_and_their_heads(rest: Rest, people: dict[st
 def test_the_profile_tells_who_calls_without_any_scope(rest: Rest) -> None:
     person = rest.control("users", {"name": "Ольга", "last_name": "Обычная"})
     assert rest("profile", token=person["access_token"]) == {
-        "ID": str(person["id"]), "ADMIN": False, "NAME": "Ольга", "LAST_NAME": "Обычная", "PERSONAL_GENDER": "",
+        "ID": str(person["id"]), "ADMIN": False, "NAME": "Ольга", "LAST_NAME": "Обычная",
+        "PERSONAL_GENDER": "",
         "TIME_ZONE": "",
     }  # fmt: skip
     assert rest("user.admin", token=person["access_token"]) is False
@@ -139,7 +159,12 @@ def test_the_profile_tells_who_calls_without_any_scope(rest: Rest) -> None:
 def test_methods_tell_whether_they_exist_and_may_be_called(rest: Rest) -> None:
     app = rest.control("apps", {"handler_url": "http://127.0.0.1:9/", "scopes": "crm"})
     token = rest.control(f"apps/{app['id']}/open")["fields"]["AUTH_ID"]
-    cases = {"user.current": (True, True), "department.get": (True, False), "no.such": (False, False), "": (False, False)}
+    cases = {
+        "user.current": (True, True),
+        "department.get": (True, False),
+        "no.such": (False, False),
+        "": (False, False),
+    }
     for name, (existing, available) in cases.items():
         got = rest("method.get", {"name": name}, token=token)
         assert got == {"isExisting": existing, "isAvailable": available}
