@@ -16,9 +16,13 @@ from b24.sandbox import access, apps, events, mail, oauth, php, users
 from b24.sandbox.dispatch import Dispatcher
 from b24.sandbox.faults import BadPlan
 from b24.sandbox.kernel import RestError
+from b24.sandbox.portal import LocalPortal
 
 Handler = TypeVar("Handler", bound=Callable[["Control", Request, dict[str, Any]], Any])
 ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
+
+
+CLOCK_RANGE = timedelta(days=20 * 365)
 
 
 class Problem(Exception):
@@ -262,21 +266,28 @@ def set_clock(control: Control, request: Request, place: dict[str, Any]) -> dict
     params = read(request)
     portal = control.portal
     try:
-        if "advance_s" in params:
-            portal.shift_clock(portal.clock_offset + timedelta(seconds=float(params["advance_s"])))
-        if "offset_s" in params:
-            portal.shift_clock(timedelta(seconds=float(params["offset_s"])))
-        if "now" in params:
-            wanted = datetime.fromisoformat(str(params["now"]))
-            if wanted.tzinfo is None:
-                raise Problem("now needs an offset from UTC")
-            portal.shift_clock(wanted - portal.now() + portal.clock_offset)
-        if "event_delay_s" in params:
-            with portal.transaction():
-                portal.put("event_delay", max(0.0, float(params["event_delay_s"])))
-    except (ValueError, OverflowError) as error:
+        offset = _offset(portal, params)
+        delay = min(max(0.0, float(params.get("event_delay_s", portal.get("event_delay", 0.2)))), 3600.0)
+    except (TypeError, ValueError, OverflowError) as error:
         raise Problem(f"not a time: {error}") from error
+    if abs(offset) > CLOCK_RANGE:
+        raise Problem("the clock cannot be that far away")
+    with portal.transaction():
+        portal.put("event_delay", delay)
+        portal.shift_clock(offset)
     return get_clock(control, request, place)
+
+
+def _offset(portal: LocalPortal, params: dict[str, Any]) -> timedelta:
+    """How far ahead of the machine's clock the caller wants the portal's."""
+    if "now" in params:
+        wanted = datetime.fromisoformat(str(params["now"]))
+        if wanted.tzinfo is None:
+            raise Problem("now needs an offset from UTC")
+        return wanted - portal.now() + portal.clock_offset
+    if "offset_s" in params:
+        return timedelta(seconds=float(params["offset_s"]))
+    return portal.clock_offset + timedelta(seconds=float(params.get("advance_s", 0)))
 
 
 @route("GET", "users")

@@ -87,7 +87,17 @@ def test_the_clock_moves_portal_time_and_comes_back(rest: Rest) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"advance_s": "soon"}, {"now": "tomorrow"}, {"now": "2027-03-01T10:00:00"}, {"offset_s": 1e30}]
+    "body",
+    [
+        {"advance_s": "soon"},
+        {"now": "tomorrow"},
+        {"now": "2027-03-01T10:00:00"},
+        {"offset_s": 1e30},
+        {"offset_s": 1e11},
+        {"advance_s": "nan"},
+        {"offset_s": [1]},
+        {"offset_s": 60, "event_delay_s": "x"},
+    ],
 )
 def test_a_bad_clock_is_400_and_changes_nothing(rest: Rest, body: dict[str, Any]) -> None:
     answer = rest.http.post(f"{rest.url}/sandbox/clock", json=body)
