@@ -30,7 +30,8 @@ class Shown:
     Attributes:
         parts: the value as text and links; empty for an empty field.
         input: kind of the editor: ``text``, ``textarea``, ``number``, ``date``, ``datetime``, ``checkbox``,
-            ``select``, ``money`` or ``""`` for a field that is not edited here.
+            ``select``, ``money``, ``link`` (another card) or ``""`` for a field that is not edited here.
+        linked: entityTypeId of the cards a ``link`` leads to.
         raw: the value as the editor takes it.
         options: value and text of every choice of a ``select``.
     """
@@ -43,6 +44,7 @@ class Shown:
     multiple: bool = False
     options: list[tuple[str, str]] = field(default_factory=list)
     required: bool = False
+    linked: int = 0
 
 
 def shown(kind: Kind, name: str, about: dict[str, Any], item: dict[str, Any]) -> Shown:
@@ -55,15 +57,17 @@ def shown(kind: Kind, name: str, about: dict[str, Any], item: dict[str, Any]) ->
     if name == "opportunity" and value:
         parts = [Part(show_money(value, item.get("currencyId")))]
     editor = "" if about.get("isReadOnly") else editor_of(about, options)
+    raw = linked_raw(about, value) if editor == "link" else raw_value(editor, value, multiple)
     return Shown(
         name,
         str(about.get("title") or name),
         parts,
         editor,
-        raw_value(editor, value, multiple),
+        raw,
         multiple,
         options,
         bool(about.get("isRequired")),
+        linked_type(about),
     )
 
 
@@ -104,8 +108,8 @@ def editor_of(about: dict[str, Any], options: list[tuple[str, str]]) -> str:
     """Kind of the editor for a writable field; ``""`` where the card does not edit it."""
     if options:
         return "select"
-    if about["type"] in LINKED or str(about.get("upperName", "")).startswith("PARENT_ID_"):
-        return "" if about.get("isMultiple") else "number"
+    if linked_type(about):
+        return "link"
     return EDITORS.get(str(about["type"]), "")
 
 
@@ -128,11 +132,11 @@ def raw_value(editor: str, value: Any, multiple: bool) -> Any:
 
 def show(about: dict[str, Any], value: Any, options: list[tuple[str, str]]) -> list[Part]:
     """One single value as text and links."""
-    kind, parent = str(about["type"]), about_parent(about)
+    kind, linked = str(about["type"]), linked_type(about)
     if kind in ("boolean", "char"):
         return [Part("да" if value in YES else "нет")]
-    if parent or kind in LINKED:
-        return show_link(parent or LINKED[kind], value)
+    if linked:
+        return show_link(linked, value)
     if kind in ("user", "employee"):
         return [Part(person_name(value), f"/company/personal/user/{value}/")] if value else []
     if options:
@@ -149,10 +153,25 @@ def show(about: dict[str, Any], value: Any, options: list[tuple[str, str]]) -> l
     return [Part(str(value))]
 
 
-def about_parent(about: dict[str, Any]) -> int:
-    """entityTypeId of the parent a ``parentId…`` field points to, else 0."""
+def linked_type(about: dict[str, Any]) -> int:
+    """entityTypeId of the cards a field points to (clients, ``parentId…``), else 0."""
     tail = str(about.get("upperName", "")).removeprefix("PARENT_ID_")
-    return int(tail) if tail.isdigit() else 0
+    return int(tail) if tail.isdigit() else LINKED.get(str(about["type"]), 0)
+
+
+def linked_raw(about: dict[str, Any], value: Any) -> Any:
+    """What the editor of a link shows: ``Иван Петров № 12``; a list for multiple fields."""
+    values = value if isinstance(value, list) else [value]
+    known = [one for one in values if str(one or "").isdigit() and int(one)]
+    texts = [suggestion(title_of(linked_type(about), int(one)), int(one)) for one in known]
+    if about.get("isMultiple"):
+        return texts
+    return texts[0] if texts else ""
+
+
+def suggestion(title: str, item_id: int) -> str:
+    """A card as it is typed into a link's editor; the number at the end is what counts."""
+    return title if title == f"№ {item_id}" else f"{title} № {item_id}"
 
 
 def show_link(entity_type_id: int, value: Any) -> list[Part]:
@@ -195,7 +214,8 @@ def typed_in(about: dict[str, Any], editor: str, values: list[str]) -> Any:
     if editor == "checkbox":
         yes = "1" in values
         return yes if about.get("isDynamic") else ("Y" if yes else "N")
-    cleaned = [moment_with_zone(one) if editor == "datetime" else one.strip() for one in values]
+    clean = {"datetime": moment_with_zone, "link": number_at_the_end}.get(editor, str.strip)
+    cleaned = [clean(one) for one in values]
     filled = [one for one in cleaned if one]
     if about.get("isMultiple"):
         return filled
@@ -206,3 +226,9 @@ def moment_with_zone(text: str) -> str:
     """What the browser's ``datetime-local`` says, with the portal's offset added."""
     moment = parse_moment(text.strip())
     return moment.isoformat() if moment else text.strip()
+
+
+def number_at_the_end(text: str) -> str:
+    """The id in ``Иван Петров № 12`` or ``12``; empty where there is none."""
+    tail = text.strip().rpartition("№")[2].strip()
+    return tail if tail.isascii() and tail.isdigit() else ""

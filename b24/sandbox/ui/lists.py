@@ -7,7 +7,7 @@ from typing import Any
 from flask import render_template, request
 
 from b24.sandbox.ui.desk import COMPANY, CONTACT, LEAD, desk
-from b24.sandbox.ui.fields import Shown, shown
+from b24.sandbox.ui.fields import Shown, shown, suggestion
 from b24.sandbox.ui.kanban import chosen_funnel, gather_titles, search_filter
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.structure import (
@@ -82,7 +82,7 @@ def columns(kind: Kind) -> list[str]:
 
 def list_fields(kind: Kind) -> list[str]:
     """Fields one row needs."""
-    more = ["name", "lastName", "fm"] if kind.entity_type_id in WITH_PHONES else []
+    more = ["name", "lastName", "phone", "email"] if kind.entity_type_id in WITH_PHONES else []
     extra = [name for name in ("title", "categoryId", "currencyId") if name in fields(kind)]
     return ["id", *extra, *more, *columns(kind)]
 
@@ -95,8 +95,8 @@ def row_cells(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
         "title": item_title(kind.entity_type_id, row),
         "href": kind.details(row["id"]),
         "cells": cells,
-        "phones": communications(row, "PHONE"),
-        "mails": communications(row, "EMAIL"),
+        "phone": row.get("phone") or "",
+        "mail": row.get("email") or "",
     }
 
 
@@ -106,3 +106,14 @@ def communications(row: dict[str, Any], type_id: str) -> list[str]:
     return (
         [str(one["value"]) for one in rows if one.get("typeId") == type_id] if isinstance(rows, list) else []
     )
+
+
+@bp.get("/sandbox/ui/suggest")
+def suggest() -> dict[str, list[str]]:
+    """Cards for the editor of a link: ``type`` and what was typed so far in ``q``."""
+    kind = kind_at(None, request.args.get("type", 0, int))
+    select = ["id", "title"] if kind.entity_type_id != CONTACT else ["id", "name", "lastName"]
+    rows, _ = desk().items(
+        kind.entity_type_id, filter=search_filter(kind), order={"id": "DESC"}, select=select
+    )
+    return {"found": [suggestion(item_title(kind.entity_type_id, row), int(row["id"])) for row in rows[:20]]}

@@ -13,6 +13,8 @@ from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.structure import Kind, classic_kind, people, person_name, smart_kinds
 from b24.sandbox.ui.widgets import widgets
 
+GUEST_PAGES = ("ui.public_form", "ui.fill_form")
+
 
 @bp.get("/")
 def start() -> str:
@@ -59,8 +61,8 @@ def application_links() -> list[tuple[str, str]]:
 @bp.app_context_processor
 def around() -> dict[str, Any]:
     """What the page frame of every template needs."""
-    if request.blueprint != bp.name or request.endpoint == "ui.public_form":
-        return {"slider": False}
+    if request.endpoint in GUEST_PAGES:
+        return {"slider": True, "guest": True}
     return {
         "slider": request.args.get("IFRAME") == "Y",
         "me": {"id": desk().user_id, "name": person_name(desk().user_id)},

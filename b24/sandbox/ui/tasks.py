@@ -55,9 +55,10 @@ def task_list(user_id: int) -> str:
 def task_view(user_id: int, task_id: int) -> str:
     """One task."""
     try:
-        row = desk().call("tasks.task.get", taskId=task_id, select=VIEWED)["task"]
+        found = desk().call("tasks.task.get", taskId=task_id, select=VIEWED)
     except RestError:
-        row = None
+        found = None
+    row = found.get("task") if isinstance(found, dict) else None
     if not row:
         abort(404, "Задачи нет, или у вас нет к ней доступа.")
     return render_template("task.html", task=prepared(row), owner_id=user_id)

@@ -124,6 +124,7 @@
   // ---- kanban ----
 
   var dragged = null;
+  var movesOnTheWay = 0;
 
   function count(column, change) {
     var node = column.querySelector('[data-count]');
@@ -139,6 +140,7 @@
     target.querySelector('.cards').prepend(card);
     count(from, -1);
     count(target, 1);
+    movesOnTheWay += 1;
     post('/sandbox/ui/move', {
       entityTypeId: board.dataset.type, id: card.dataset.id, stageId: target.dataset.stage
     }).then(function () {
@@ -148,7 +150,7 @@
       count(from, 1);
       count(target, -1);
       notice(problem.message, true);
-    });
+    }).finally(function () { movesOnTheWay -= 1; });
   }
 
   function bindKanban(board) {
@@ -188,12 +190,14 @@
       var button = event.target.closest('[data-more]');
       if (button) loadMore(button);
     });
+    setInterval(function () { follow(board); }, 5000);
   }
 
   function loadMore(button) {
     var query = new URLSearchParams(window.location.search);
     ['type', 'category', 'stage', 'below'].forEach(function (name) { query.set(name, button.dataset[name]); });
     button.disabled = true;
+    button.closest('.column').dataset.expanded = '1';
     fetch('/sandbox/ui/column?' + query).then(function (answer) {
       if (!answer.ok) throw new Error('Не получилось загрузить карточки');
       return answer.text();
@@ -206,7 +210,38 @@
     });
   }
 
+  /* A portal's kanban follows what others do: columns that changed are drawn anew, unless somebody works in them. */
+  function follow(board) {
+    if (document.hidden || dragged || movesOnTheWay || topSlide()) return;
+    fetch(window.location.href).then(function (answer) { return answer.ok ? answer.text() : ''; }).then(function (html) {
+      if (!html || dragged || movesOnTheWay || topSlide()) return;
+      var fresh = new DOMParser().parseFromString(html, 'text/html');
+      board.querySelectorAll('.column').forEach(function (column) {
+        var other = fresh.querySelector('.column[data-stage="' + CSS.escape(column.dataset.stage) + '"]');
+        if (!other || column.dataset.expanded || column.contains(document.activeElement)) return;
+        if (column.innerHTML !== other.innerHTML) column.innerHTML = other.innerHTML;
+      });
+    }).catch(function () { /* the portal is being restarted: the next look will tell */ });
+  }
+
   // ---- card ----
+
+  var suggestTimer = 0;
+  document.addEventListener('input', function (event) {
+    var field = event.target;
+    if (!field.dataset || !field.dataset.suggest) return;
+    clearTimeout(suggestTimer);
+    suggestTimer = setTimeout(function () {
+      var query = new URLSearchParams({ type: field.dataset.suggest, q: field.value });
+      fetch('/sandbox/ui/suggest?' + query).then(function (answer) { return answer.json(); }).then(function (data) {
+        field.list.replaceChildren.apply(field.list, (data.found || []).map(function (text) {
+          var option = document.createElement('option');
+          option.value = text;
+          return option;
+        }));
+      }).catch(function (problem) { notice(problem.message, true); });
+    }, 150);
+  });
 
   function bindStages(list) {
     list.addEventListener('click', function (event) {
