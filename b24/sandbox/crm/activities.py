@@ -49,8 +49,8 @@ tables(
 TODO_PROVIDER = "CRM_TODO"
 _NUMBER = reader("integer")
 _NUMBERS = (
-    "ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "RESPONSIBLE_ID", "PRIORITY", "DIRECTION", "AUTHOR_ID", "EDITOR_ID",
-    "DESCRIPTION_TYPE",
+    "ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "RESPONSIBLE_ID", "PRIORITY", "DIRECTION",
+    "AUTHOR_ID", "EDITOR_ID", "DESCRIPTION_TYPE",
 )  # fmt: skip
 _TEXTS = (
     "PROVIDER_ID", "PROVIDER_TYPE_ID", "SUBJECT", "COMPLETED", "DESCRIPTION", "ORIGINATOR_ID", "ORIGIN_ID",
@@ -63,7 +63,8 @@ _COLUMNS = (
     | {"STATUS": Column("CASE crm_activity.completed WHEN 'Y' THEN 2 ELSE 1 END", _NUMBER, "number")}
 )
 _NULLS = (
-    "PROVIDER_GROUP_ID", "PROVIDER_DATA", "RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID", "RESULT_SOURCE_ID",
+    "PROVIDER_GROUP_ID", "PROVIDER_DATA", "RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID",
+    "RESULT_SOURCE_ID",
 )  # fmt: skip
 _ZEROS = ("ASSOCIATED_ENTITY_ID", "RESULT_MARK", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE")
 #: Which column a writable field of ``crm.activity.add`` and ``.update`` goes to, and how it is read.
@@ -82,7 +83,8 @@ _WRITABLE: dict[str, Any] = (
 def of_item(db: sqlite3.Connection, entity_type_id: int, item_id: int) -> list[sqlite3.Row]:
     """Activities bound to an item, last first (the web UI's view)."""
     return db.execute(
-        "SELECT crm_activity.* FROM crm_activity JOIN crm_activity_binding AS bond ON bond.activity_id = crm_activity.id"
+        "SELECT crm_activity.* FROM crm_activity"
+        " JOIN crm_activity_binding AS bond ON bond.activity_id = crm_activity.id"
         " WHERE bond.owner_type_id = ? AND bond.owner_id = ? ORDER BY crm_activity.id DESC",
         (entity_type_id, item_id),
     ).fetchall()

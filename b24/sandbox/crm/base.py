@@ -81,11 +81,13 @@ def found(portal: Any) -> None:
     categories.add_stages(db, "DEAL_STAGE", "", categories.DEAL_STAGES, None)
     for entity_id, values in _PLAIN.items():
         db.executemany(
-            "INSERT INTO crm_status (entity_id, status_id, name, name_init, sort, system) VALUES (?, ?, ?, ?, ?, 'Y')",
+            "INSERT INTO crm_status (entity_id, status_id, name, name_init, sort, system)"
+            " VALUES (?, ?, ?, ?, ?, 'Y')",
             [(entity_id, code, name, name, 10 * n) for n, (code, name) in enumerate(values, 1)],
         )
     db.execute(
-        "INSERT INTO crm_category (entity_type_id, id, name, sort, is_default) VALUES (?, 0, 'Общая', 300, 'Y')",
+        "INSERT INTO crm_category (entity_type_id, id, name, sort, is_default)"
+        " VALUES (?, 0, 'Общая', 300, 'Y')",
         (DEAL,),
     )
     changed(db)

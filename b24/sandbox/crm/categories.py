@@ -170,7 +170,8 @@ def category_update(call: Call) -> Any:
     )
     if is_yes(fields.get("isDefault")) and kind.is_smart_process:
         call.db.execute(
-            "UPDATE crm_category SET is_default = CASE id WHEN ? THEN 'Y' ELSE 'N' END WHERE entity_type_id = ?",
+            "UPDATE crm_category SET is_default = CASE id WHEN ? THEN 'Y' ELSE 'N' END"
+            " WHERE entity_type_id = ?",
             (category.id, kind.entity_type_id),
         )
     changed(call.db)

@@ -26,12 +26,17 @@ class Client:
 
 
 def find_or_make(
-    portal: Any, duplicates: str, contact: dict[str, Any], company: dict[str, Any], origin: dict[str, Any]
+    portal: Any,
+    duplicates: str,
+    contact: dict[str, Any],
+    company: dict[str, Any],
+    origin: dict[str, Any],
 ) -> Client:
     """The client a guest's answers belong to.
 
     Args:
-        duplicates: ``allow`` makes new cards always, ``merge`` fills what is empty in a found card, ``replace``
+        duplicates: ``allow`` makes new cards always, ``merge`` fills what is empty in a found card,
+        ``replace``
             overwrites it.
         contact: answers by database name, ``PHONE`` and ``EMAIL`` among them; so for ``company``.
         origin: source, form and UTM marks of cards made here.

@@ -71,7 +71,8 @@ _KEPT = frozenset(
     {
         "ID", "CREATED_TIME", "UPDATED_TIME", "CREATED_BY", "UPDATED_BY", "MOVED_TIME", "MOVED_BY",
         "LAST_ACTIVITY_TIME", "LAST_ACTIVITY_BY", "ASSIGNED_BY_ID", "OPENED", "CATEGORY_ID", "STAGE_ID",
-        "PREVIOUS_STAGE_ID", "SOURCE_ID", "TYPE_ID", "WEBFORM_ID", "BEGINDATE", "CLOSEDATE", "CURRENCY_ID", "XML_ID",
+        "PREVIOUS_STAGE_ID", "SOURCE_ID", "TYPE_ID", "WEBFORM_ID", "BEGINDATE", "CLOSEDATE", "CURRENCY_ID",
+        "XML_ID",
         "ORIGINATOR_ID", "ORIGIN_ID", "ORIGIN_VERSION", "INDUSTRY", "EMPLOYEES", "EXPORT", "IS_MY_COMPANY",
     }
 )  # fmt: skip
@@ -142,7 +143,7 @@ def _united(survivor: Item, field: Field, value: Any, other: Item) -> Any:
     incoming = other.value(field.upper)
     if field.multiple:
         return list(dict.fromkeys([*(value or []), *(incoming or [])]))
-    if is_empty(incoming) or incoming == value:
+    if is_empty(incoming) or incoming in (value, 0):
         return value
     if field.type == "boolean":
         return "Y" if "Y" in (value, incoming) else value
@@ -150,7 +151,7 @@ def _united(survivor: Item, field: Field, value: Any, other: Item) -> Any:
         return value
     if field.upper == "TITLE" and _automatic(survivor, value):
         return incoming
-    if is_empty(value):
+    if is_empty(value) or value == 0:
         return incoming
     raise _Conflict
 

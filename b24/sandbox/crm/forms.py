@@ -1,6 +1,7 @@
 """CRM forms: their definitions and what a submission does to the CRM.
 
-REST has no methods for forms, so this module is what the web UI and control calls use. A submission finds a client
+REST has no methods for forms, so this module is what the web UI and control calls use. A submission
+finds a client
 by phone or e-mail – nobody compares names – or makes one, and always makes a new item. Events carry no user.
 """
 
@@ -39,7 +40,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 class FormField:
     """One field: ``entity`` (item, contact or company) and ``target`` say where its value goes.
 
-    ``target`` is a database name (``LAST_NAME``, ``UF_CRM_7_NOTE``, ``PARENT_ID_1030``) or ``PHONE``, ``EMAIL``.
+    ``target`` is a database name (``LAST_NAME``, ``UF_CRM_7_NOTE``, ``PARENT_ID_1030``) or ``PHONE``,
+    ``EMAIL``.
     A hidden field holds ``value`` and is not shown.
     """
 
@@ -156,7 +158,8 @@ def submit(portal: Any, form_id: int, values: dict[str, Any]) -> dict[str, Any]:
         values: by field name; ``utm_source`` … and ``agreement`` beside them.
 
     Returns:
-        ``{"result_id", "entity_type_id", "item_id", "contact_id", "company_id"}``, client ids may be ``None``.
+        ``{"result_id", "entity_type_id", "item_id", "contact_id", "company_id"}``, client ids may be
+        ``None``.
 
     Raises:
         FormRefused: with an error for every wrong field; nothing was written.

@@ -166,7 +166,7 @@ def find(db: sqlite3.Connection, entity_type_id: int, type_id: str, values: list
         return []
     marks = ", ".join("?" * len(keys))
     rows = db.execute(
-        f"SELECT DISTINCT item_id FROM crm_multifield WHERE type_id = ? AND match IN ({marks})"  # noqa: S608
+        f"SELECT DISTINCT item_id FROM crm_multifield WHERE type_id = ? AND match IN ({marks})"
         " AND entity_type_id = ? ORDER BY item_id",
         (type_id, *keys, entity_type_id),
     )

@@ -249,31 +249,40 @@ SYSTEM_DECLARATIONS = {LEAD: _LEAD, DEAL: _DEAL, CONTACT: _CONTACT, COMPANY: _CO
 _SMART_PARTS: tuple[tuple[str, str], ...] = (
     (
         "",
-        "id integer r ID\ntitle string - Название\nxmlId string - Внешний код\n"
-        "createdTime datetime r Когда создан\nupdatedTime datetime r Когда обновлён\n"
-        "createdBy user r Кем создан\nupdatedBy user r Кем обновлён\n"
-        "assignedById user - Ответственный\nopened boolean q Доступен для всех\n"
-        "webformId integer - Создано CRM-формой",
+        (
+            "id integer r ID\ntitle string - Название\nxmlId string - Внешний код\n"
+            "createdTime datetime r Когда создан\nupdatedTime datetime r Когда обновлён\n"
+            "createdBy user r Кем создан\nupdatedBy user r Кем обновлён\n"
+            "assignedById user - Ответственный\nopened boolean q Доступен для всех\n"
+            "webformId integer - Создано CRM-формой"
+        ),
     ),
     ("isBeginCloseDatesEnabled", "begindate date - Дата начала\nclosedate date - Дата завершения"),
     (
         "isClientEnabled",
-        "companyId crm_company - Компания\ncontactId crm_contact - Контакт\n"
-        "contactIds crm_contact m Контакты\ncontacts crm_contact mv Контакты",
+        (
+            "companyId crm_company - Компания\ncontactId crm_contact - Контакт\n"
+            "contactIds crm_contact m Контакты\ncontacts crm_contact mv Контакты"
+        ),
     ),
     ("isObserversEnabled", "observers user m Наблюдатели"),
     ("", "categoryId crm_category - Воронка"),
     (
         "isStagesEnabled",
-        "movedTime datetime r Когда сменена стадия\nmovedBy user r Кто сменил стадию\n"
-        "stageId crm_status:STAGE - Стадия\npreviousStageId crm_status:STAGE r Предыдущая стадия",
+        (
+            "movedTime datetime r Когда сменена стадия\nmovedBy user r Кто сменил стадию\n"
+            "stageId crm_status:STAGE - Стадия\npreviousStageId crm_status:STAGE r Предыдущая стадия"
+        ),
     ),
     ("isSourceEnabled", _SOURCE),
     ("isLinkWithProductsEnabled", _MONEY),
     (
         "isLinkWithProductsEnabled",
-        "opportunityAccount double rd Сумма в валюте учёта\ntaxValueAccount double rd Налог в валюте учёта\n"
-        "accountCurrencyId crm_currency rd Валюта учёта",
+        (
+            "opportunityAccount double rd Сумма в валюте учёта\ntaxValueAccount double rd Налог в"
+            " валюте учёта\n"
+            "accountCurrencyId crm_currency rd Валюта учёта"
+        ),
     ),
     ("isMycompanyEnabled", "mycompanyId crm_company - Реквизиты вашей компании"),
     ("", _ACTIVITY + _UTM),

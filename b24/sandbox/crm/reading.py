@@ -166,7 +166,8 @@ def _bond_column(kind: ObjectType, field: Field) -> Column | None:
         return Column("bond.contact_id", number, "number", exists=source, sortable=False)
     if field.upper == "CONTACT_IDS":
         source = (
-            "EXISTS (SELECT 1 FROM crm_item_contact AS bond WHERE bond.entity_type_id = crm_item.entity_type_id"
+            "EXISTS (SELECT 1 FROM crm_item_contact AS bond WHERE bond.entity_type_id ="
+            " crm_item.entity_type_id"
             " AND bond.item_id = crm_item.id AND {})"
         )
         return Column("bond.contact_id", number, "number", exists=source, sortable=False)

@@ -1,7 +1,8 @@
 """Who may read, add, change, delete, export and import which items.
 
-An employee without an entry may do everything, as in a portal whose roles nobody touched; administrators always.
-``own`` means items assigned to the user, ``department`` also to colleagues, ``opened`` also items open to all.
+An employee without an entry may do everything, as in a portal whose roles nobody touched; administrators
+always may. ``own`` means items assigned to the user, ``department`` also those of colleagues, ``opened``
+also items open to all.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ def grant(db: sqlite3.Connection, user_id: int, entity_type_id: int, action: str
 
 
 def scope_of(db: sqlite3.Connection, user_id: int | None, entity_type_id: int, action: str) -> str:
-    """How far a right of the user reaches; forms and robots (``None``) and administrators reach everything."""
+    """How far a right of the user reaches; forms and robots (``None``) and administrators reach
+    everything."""
     if user_id is None:
         return "all"
     row = db.execute(
-        "SELECT coalesce((SELECT scope FROM crm_right WHERE user_id = ?1 AND action = ?3 AND entity_type_id IN (?2, 0)"
+        "SELECT coalesce((SELECT scope FROM crm_right WHERE user_id = ?1 AND action = ?3 AND"
+        " entity_type_id IN (?2, 0)"
         " ORDER BY entity_type_id DESC LIMIT 1), 'all'), (SELECT admin FROM users WHERE id = ?1)",
         (user_id, entity_type_id, action),
     ).fetchone()

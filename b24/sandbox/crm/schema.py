@@ -1,7 +1,7 @@
-"""What the CRM of this portal consists of: types, relations, funnels, stages and custom fields, read as a whole.
+"""What the CRM of this portal consists of: types, relations, funnels, stages, custom fields, as a whole.
 
-Every call needs it and it changes rarely, so it is kept in memory under a random token that every change replaces
-in the same transaction; a rolled back change leaves the old token, and with it the old picture, in force.
+Every call needs it and it changes rarely, so it is kept in memory under a random token. Every change replaces
+the token in its own transaction: a rolled back one leaves the old token, and the old picture, in force.
 """
 
 from __future__ import annotations

@@ -203,7 +203,8 @@ def _check_place(db: sqlite3.Connection, entity_id: str, sort: int, semantics: s
     if entity_id.startswith("DEAL_STAGE") and semantics != "F" and sort > success["sort"]:
         raise RestError(
             "",
-            "Cannot create more stages after the final stage because the final successful stage already exists."
+            "Cannot create more stages after the final stage because the final successful stage"
+            " already exists."
             " Try using sort order values less than that of the final stage.",
         )
 

@@ -24,7 +24,8 @@ tables(
         entity_type_id INTEGER NOT NULL, id INTEGER NOT NULL, title TEXT, xml_id TEXT COLLATE NOCASE,
         assigned_by_id INTEGER, created_by INTEGER, updated_by INTEGER, created_time INTEGER NOT NULL,
         updated_time INTEGER NOT NULL, opened TEXT, category_id INTEGER NOT NULL DEFAULT 0,
-        stage_id TEXT COLLATE NOCASE, semantics TEXT, previous_stage_id TEXT, moved_by INTEGER, moved_time INTEGER,
+        stage_id TEXT COLLATE NOCASE, semantics TEXT, previous_stage_id TEXT,
+        moved_by INTEGER, moved_time INTEGER,
         company_id INTEGER, contact_id INTEGER, webform_id INTEGER, source_id TEXT,
         originator_id TEXT COLLATE NOCASE, origin_id TEXT COLLATE NOCASE, opportunity REAL, currency_id TEXT,
         begindate TEXT, closedate TEXT, name TEXT, last_name TEXT, last_activity_by INTEGER,
@@ -44,11 +45,13 @@ tables(
 COLUMNS = (
     "TITLE", "XML_ID", "ASSIGNED_BY_ID", "CREATED_BY", "UPDATED_BY", "CREATED_TIME", "UPDATED_TIME", "OPENED",
     "CATEGORY_ID", "STAGE_ID", "PREVIOUS_STAGE_ID", "MOVED_BY", "MOVED_TIME", "COMPANY_ID", "CONTACT_ID",
-    "WEBFORM_ID", "SOURCE_ID", "ORIGINATOR_ID", "ORIGIN_ID", "OPPORTUNITY", "CURRENCY_ID", "BEGINDATE", "CLOSEDATE",
-    "NAME", "LAST_NAME", "LAST_ACTIVITY_BY", "LAST_ACTIVITY_TIME",
+    "WEBFORM_ID", "SOURCE_ID", "ORIGINATOR_ID", "ORIGIN_ID", "OPPORTUNITY", "CURRENCY_ID",
+    "BEGINDATE", "CLOSEDATE", "NAME", "LAST_NAME", "LAST_ACTIVITY_BY", "LAST_ACTIVITY_TIME",
 )  # fmt: skip
 _COLUMN_OF = {upper: upper.lower() for upper in COLUMNS}
-_LINKED = frozenset({"CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID", "COMPANY_ID"})
+#: Directory fields that stay empty, or are placed by the funnel.
+_NO_DEFAULT = frozenset({"HONORIFIC", "STAGE_ID", "PREVIOUS_STAGE_ID"})
+_BONDS = frozenset({"CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID"})
 _EVENT_NAMES = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY"}
 
 
@@ -101,7 +104,7 @@ def emit_change(portal: Any, kind: ObjectType, item_id: int, what: str, user_id:
     portal.emit(f"ONCRMDYNAMICITEM{what}", {"FIELDS": fields}, user_id=user_id)
 
 
-# --- adding -----------------------------------------------------------------------------------------------------
+# Adding.
 
 
 def _defaults(portal: Any, schema: Schema, kind: ObjectType, user_id: int | None) -> dict[str, Any]:
@@ -114,19 +117,20 @@ def _defaults(portal: Any, schema: Schema, kind: ObjectType, user_id: int | None
         and each.upper != "HONORIFIC"
         and (values := schema.statuses.get(each.status_type))
     }
-    values: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "ASSIGNED_BY_ID": user_id or 1,
         "OPENED": "Y",
         "EXPORT": "Y",
         "CURRENCY_ID": schema.currency,
+        **dict.fromkeys(("OPPORTUNITY", "TAX_VALUE", "REVENUE"), 0.0),
         "BEGINDATE": today.isoformat(),
         "CLOSEDATE": (today + timedelta(days=7)).isoformat(),
         **{
             upper: status for upper, status in first.items() if upper not in ("STAGE_ID", "PREVIOUS_STAGE_ID")
         },
     }
-    values |= _userfield_defaults(portal, kind)
-    return {upper: value for upper, value in values.items() if upper in kind.by_upper}
+    defaults |= _userfield_defaults(portal, kind)
+    return {upper: value for upper, value in defaults.items() if upper in kind.by_upper}
 
 
 def _userfield_defaults(portal: Any, kind: ObjectType) -> dict[str, Any]:
@@ -204,8 +208,8 @@ def create(
 ) -> int:
     """Make an item; ``values`` are stored values under database names. Returns its id.
 
-    ``system`` overrides what the portal fills itself (an import by an administrator). ``user_id`` ``None`` is a
-    form or a robot.
+    ``system`` overrides what the portal fills itself (an import by an administrator). ``user_id`` ``None``
+    is a form or a robot.
 
     Raises:
         RestError: an unknown stage, a mandatory field without a value.
@@ -221,7 +225,7 @@ def create(
     if "TITLE" in kind.by_upper and not filled.get("TITLE"):
         filled["TITLE"] = f"{kind.title} #{item_id}"
     _insert(db, kind, item_id, filled, stage)
-    _bind(db, kind, item_id, values)
+    bind(db, kind, item_id, values)
     multifields.apply(db, kind.entity_type_id, item_id, communications or [])
     if stage is not None:
         history.record(
@@ -274,16 +278,20 @@ def _insert(
 
 
 def _is_data(kind: ObjectType, upper: str) -> bool:
-    field = kind.by_upper.get(upper)
-    return (
-        field is not None and upper not in _COLUMN_OF and upper not in _LINKED and field.parent_type is None
-    )
+    return upper in kind.by_upper and upper not in _COLUMN_OF and not _is_bond(kind, upper)
 
 
-# --- bonds ------------------------------------------------------------------------------------------------------
+def _is_bond(kind: ObjectType, upper: str) -> bool:
+    """Whether a field is kept as a bond between items; the company of a contact is one, of a deal is not."""
+    if upper == "COMPANY_ID":
+        return kind.entity_type_id == CONTACT
+    return upper in _BONDS or upper.startswith("PARENT_ID_")
 
 
-def _bind(db: sqlite3.Connection, kind: ObjectType, item_id: int, values: dict[str, Any]) -> bool:
+# Bonds.
+
+
+def bind(db: sqlite3.Connection, kind: ObjectType, item_id: int, values: dict[str, Any]) -> bool:
     """Write contacts, companies and parents among the values; returns whether any of them changed."""
     changed = _bind_contacts(db, kind, item_id, values)
     if kind.entity_type_id == CONTACT and ("COMPANY_IDS" in values or "COMPANY_ID" in values):
@@ -325,7 +333,7 @@ def _primary_and_rest(before: list[int], values: dict[str, Any], one: str, many:
     return links.unique([primary, *rest])
 
 
-# --- changing ---------------------------------------------------------------------------------------------------
+# Changing.
 
 
 def update(
@@ -347,18 +355,12 @@ def update(
     plain = {
         upper: value
         for upper, value in values.items()
-        if upper not in _LINKED and not upper.startswith("PARENT_ID_") and differs(item.value(upper), value)
+        if not _is_bond(kind, upper) and differs(item.value(upper), value)
     }
-    if (
-        "COMPANY_ID" in values
-        and kind.entity_type_id != CONTACT
-        and differs(item.value("COMPANY_ID"), values["COMPANY_ID"])
-    ):
-        plain["COMPANY_ID"] = values["COMPANY_ID"] or None
     moved = _move(schema, item, plain)
     if moved and not _funnel_changed(item, plain):
         demand_filled(kind, lambda upper: plain.get(upper, item.value(upper)))
-    bound = _bind(db, kind, item.id, values)
+    bound = bind(db, kind, item.id, values)
     communicated = multifields.apply(db, kind.entity_type_id, item.id, communications or [])
     if not (plain or bound or communicated):
         return False
@@ -376,7 +378,7 @@ def differs(before: Any, after: Any) -> bool:
 
 
 def _funnel_changed(item: Item, plain: dict[str, Any]) -> bool:
-    return plain.get("CATEGORY_ID", item.category_id) != item.category_id
+    return bool(plain.get("CATEGORY_ID", item.category_id) != item.category_id)
 
 
 def _move(schema: Schema, item: Item, plain: dict[str, Any]) -> Stage | None:
@@ -438,7 +440,7 @@ def _write(db: sqlite3.Connection, item: Item, changes: dict[str, Any], extra: d
         column = _COLUMN_OF.get(upper)
         if column:
             columns[column] = value
-        elif is_empty(value) and value != "":
+        elif value in (None, []):
             data.pop(upper, None)
         else:
             data[upper] = value
@@ -464,6 +466,7 @@ def _tell(portal: Any, user_id: int | None, item: Item, plain: dict[str, Any]) -
 def touch_activity(portal: Any, entity_type_id: int, item_id: int, user_id: int | None) -> None:
     """Something happened in the item's timeline; the item itself is not an update."""
     portal.db.execute(
-        "UPDATE crm_item SET last_activity_time = ?, last_activity_by = ? WHERE entity_type_id = ? AND id = ?",
+        "UPDATE crm_item SET last_activity_time = ?, last_activity_by = ?"
+        " WHERE entity_type_id = ? AND id = ?",
         (_now(portal), user_id or 1, entity_type_id, item_id),
     )

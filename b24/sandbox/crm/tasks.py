@@ -26,10 +26,12 @@ tables(
         date_start INTEGER, created_date INTEGER NOT NULL, changed_by INTEGER, changed_date INTEGER,
         status_changed_by INTEGER, status_changed_date INTEGER, closed_by INTEGER, closed_date INTEGER,
         activity_date INTEGER, group_id INTEGER NOT NULL DEFAULT 0, parent_id INTEGER, xml_id TEXT,
-        guid TEXT NOT NULL, mark TEXT, accomplices TEXT NOT NULL DEFAULT '[]', auditors TEXT NOT NULL DEFAULT '[]',
+        guid TEXT NOT NULL, mark TEXT, accomplices TEXT NOT NULL DEFAULT '[]', auditors TEXT NOT NULL
+        DEFAULT '[]',
         tags TEXT NOT NULL DEFAULT '[]');
     CREATE TABLE IF NOT EXISTS task_binding (
-        task_id INTEGER NOT NULL, entity_type_id INTEGER NOT NULL, item_id INTEGER NOT NULL, sort INTEGER NOT NULL,
+        task_id INTEGER NOT NULL, entity_type_id INTEGER NOT NULL, item_id INTEGER NOT NULL, sort INTEGER
+        NOT NULL,
         PRIMARY KEY (task_id, entity_type_id, item_id)) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS task_binding_item ON task_binding (entity_type_id, item_id);
     CREATE INDEX IF NOT EXISTS task_responsible ON task (responsible_id);
@@ -39,7 +41,8 @@ tables(
 WAITING, IN_PROGRESS, CONTROL, DONE, DEFERRED = 2, 3, 4, 5, 6
 _NUMBER = reader("integer")
 _NUMBERS = (
-    "ID", "CREATED_BY", "RESPONSIBLE_ID", "PRIORITY", "GROUP_ID", "PARENT_ID", "CHANGED_BY", "STATUS_CHANGED_BY",
+    "ID", "CREATED_BY", "RESPONSIBLE_ID", "PRIORITY", "GROUP_ID", "PARENT_ID", "CHANGED_BY",
+    "STATUS_CHANGED_BY",
     "CLOSED_BY",
 )  # fmt: skip
 _MOMENTS = (
@@ -488,7 +491,8 @@ def task_get(call: Call) -> Any:
     if select is not None and not isinstance(select, list | dict):
         raise RestError(
             "100",
-            "Invalid value {} to match with parameter {select}. Should be value of type array. (internal error)",
+            "Invalid value {} to match with parameter {select}. Should be value of type array."
+            " (internal error)",
         )
     return {"task": shown(call, row, _names(select))}
 
@@ -513,8 +517,9 @@ def task_list(call: Call) -> Answer:
     except RestError:
         raise RestError("0", "Invalid sorting key (internal error)") from None
     if not call.is_admin:
-        mine = "(? IN (task.created_by, task.responsible_id) OR EXISTS (SELECT 1 FROM json_each(task.accomplices)"
-        where += f" AND {mine} WHERE value = ?) OR EXISTS (SELECT 1 FROM json_each(task.auditors) WHERE value = ?))"
+        member = "EXISTS (SELECT 1 FROM json_each(task.{}) WHERE value = ?)"
+        people = f"{member.format('accomplices')} OR {member.format('auditors')}"
+        where += f" AND (? IN (task.created_by, task.responsible_id) OR {people})"
         values += [call.user_id] * 3
     start = start_of(call)
     rows = call.db.execute(

@@ -67,7 +67,8 @@ def write(
 ) -> int:
     """Add an entry (``comment`` or ``log``) to the timeline of ``owner``; returns its id."""
     cursor = portal.db.execute(
-        "INSERT INTO crm_timeline (kind, entity_type_id, item_id, author_id, created, title, body, icon, files)"
+        "INSERT INTO crm_timeline (kind, entity_type_id, item_id, author_id, created, title, body,"
+        " icon, files)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             kind,

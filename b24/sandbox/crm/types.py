@@ -9,7 +9,8 @@ import json
 import sqlite3
 from typing import Any
 
-from b24.sandbox.crm import categories
+from b24.sandbox.crm import categories, filters
+from b24.sandbox.crm.filters import Column
 from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, QUOTE, SMART_INVOICE
 from b24.sandbox.crm.params import (
     PAGE,
@@ -23,7 +24,7 @@ from b24.sandbox.crm.params import (
     text,
 )
 from b24.sandbox.crm.schema import as_entity_type_id, changed, read_schema, short_symbol
-from b24.sandbox.crm.values import iso_of
+from b24.sandbox.crm.values import iso_of, parse_timestamp, reader
 from b24.sandbox.kernel import Answer, Call, RestError, method
 
 FLAGS = (
@@ -74,7 +75,8 @@ def _flags(fields: dict[str, Any], before: dict[str, str]) -> dict[str, str]:
 
 
 def _linked(fields: dict[str, Any], flags: dict[str, str], before: dict[str, str]) -> dict[str, str]:
-    """``linkedUserFields`` count only beside ``isUseInUserfieldEnabled = Y`` and only as "true" or "false"."""
+    """``linkedUserFields`` count only beside ``isUseInUserfieldEnabled = Y`` and only as "true" or
+    "false"."""
     if flags["isUseInUserfieldEnabled"] != "Y":
         return dict.fromkeys(LINKED, "N")
     wanted = mapping(fields.get("linkedUserFields"))
@@ -92,14 +94,14 @@ def _save_relations(db: sqlite3.Connection, entity_type_id: int, relations: Any)
     for side, own, other in (("parent", "child_type", "parent_type"), ("child", "parent_type", "child_type")):
         if side not in sides:
             continue
-        db.execute(f"DELETE FROM crm_relation WHERE {own} = ?", (entity_type_id,))  # noqa: S608
+        db.execute(f"DELETE FROM crm_relation WHERE {own} = ?", (entity_type_id,))
         for position, relation in enumerate(listing(sides[side])):
             number = as_entity_type_id(mapping(relation).get("entityTypeId"))
             if number == entity_type_id or (side == "parent" and number in fixed) or not _related(db, number):
                 continue
             shown = "Y" if mapping(relation).get("isChildrenListEnabled") == "true" else "N"
             db.execute(
-                f"INSERT OR REPLACE INTO crm_relation ({own}, {other}, children_list, position)"  # noqa: S608
+                f"INSERT OR REPLACE INTO crm_relation ({own}, {other}, children_list, position)"
                 " VALUES (?, ?, ?, ?)",
                 (entity_type_id, number, shown, position),
             )
@@ -124,7 +126,7 @@ def _relations(db: sqlite3.Connection, entity_type_id: int, flags: dict[str, str
 
 def _related_rows(db: sqlite3.Connection, shown: str, own: str, number: int) -> list[dict[str, Any]]:
     rows = db.execute(
-        f"SELECT {shown}, children_list FROM crm_relation WHERE {own} = ? ORDER BY position, {shown}",  # noqa: S608
+        f"SELECT {shown}, children_list FROM crm_relation WHERE {own} = ? ORDER BY position, {shown}",
         (number,),
     )
     return [{"entityTypeId": row[0], "isChildrenListEnabled": row[1], "isPredefined": "N"} for row in rows]
@@ -159,7 +161,7 @@ def _full(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _row(db: sqlite3.Connection, column: str, value: Any) -> sqlite3.Row:
-    found = db.execute(f"SELECT * FROM crm_type WHERE {column} = ?", (integer(value),)).fetchone()  # noqa: S608
+    found = db.execute(f"SELECT * FROM crm_type WHERE {column} = ?", (integer(value),)).fetchone()
     if found is None:
         raise RestError(0, "Smart process not found")
     row: sqlite3.Row = found
@@ -208,7 +210,8 @@ def type_update(call: Call) -> Any:
     linked = _linked(fields, flags, json.loads(row["linked"]))
     title = text(fields.get("title")).strip() or row["title"]
     call.db.execute(
-        "UPDATE crm_type SET title = ?, settings = ?, linked = ?, updated_by = ?, updated_time = ? WHERE id = ?",
+        "UPDATE crm_type SET title = ?, settings = ?, linked = ?, updated_by = ?, updated_time = ?"
+        " WHERE id = ?",
         (
             title,
             json.dumps(flags),
@@ -238,41 +241,31 @@ def type_get_by_entity_type_id(call: Call) -> Any:
     return _full(call.db, _row(call.db, "entity_type_id", required(call, "entityTypeId")))
 
 
-_LISTED = {"id": "id", "title": "title", "entityTypeId": "entity_type_id", "code": "code"}
-
-
-def _list_filter(filter_: Any) -> tuple[str, list[Any]]:
-    where, values = ["1"], []
-    for key, value in mapping(filter_).items():
-        name = key.lstrip("@=!<>%")
-        prefix = key[: len(key) - len(name)]
-        if name not in _LISTED:
-            raise RestError("INVALID_ARG_VALUE", f"Invalid filter: field '{name}' is not allowed in filter")
-        wanted = listing(value)
-        column = _LISTED[name]
-        if "%" in prefix:
-            where.append(f"{column} LIKE '%' || ? || '%'")
-            values.append(text(value))
-        else:
-            negation = "NOT " if prefix.startswith("!") else ""
-            where.append(f"{column} {negation}IN ({', '.join('?' * len(wanted))})")
-            values += [text(each) if name in ("title", "code") else integer(each) for each in wanted]
-    return " AND ".join(where), values
+_NUMBER = reader("integer")
+_COLUMNS = (
+    {
+        "id": Column("id", _NUMBER, "number"),
+        "title": Column("title"),
+        "code": Column("code"),
+        "entityTypeId": Column("entity_type_id", _NUMBER, "number"),
+        "createdBy": Column("created_by", _NUMBER, "number"),
+        "updatedBy": Column("updated_by", _NUMBER, "number"),
+        "createdTime": Column("created_time", parse_timestamp, "number"),
+        "updatedTime": Column("updated_time", parse_timestamp, "number"),
+    }
+    | {name: Column(f"json_extract(settings, '$.{name}')", reader("boolean")) for name in FLAGS}
+    | {name: Column("'N'", reader("boolean")) for name in FIXED_FLAGS}
+)
 
 
 @method("crm.type.list", scope="crm")
 def type_list(call: Call) -> Answer:
     """Smart processes, 50 a page; without relations."""
     _admin(call)
-    where, values = _list_filter(call.params.get("filter"))
-    order = []
-    for name, direction in mapping(call.params.get("order")).items():
-        if name in _LISTED:
-            order.append(f"{_LISTED[name]} {'DESC' if text(direction).upper() == 'DESC' else 'ASC'}")
-    rows = call.db.execute(
-        f"SELECT * FROM crm_type WHERE {where} ORDER BY {', '.join([*order, 'id'])}",  # noqa: S608
-        values,
-    ).fetchall()
+    resolve = filters.resolver(_COLUMNS)
+    where, values = filters.where(call.params.get("filter"), resolve)
+    order = filters.order_by(call.params.get("order"), resolve, default=["id ASC"])
+    rows = call.db.execute(f"SELECT * FROM crm_type WHERE {where} ORDER BY {order}", values).fetchall()
     start = max(start_of(call), 0)
     page = rows[start : start + PAGE]
     following = start + PAGE if len(rows) > start + PAGE else None
@@ -291,7 +284,8 @@ def type_delete(call: Call) -> Any:
         raise RestError("BX_ERROR", "You cannot delete an entity type that has elements")
     entity = f"CRM_{row['id']}"
     call.db.execute(
-        "DELETE FROM crm_userfield_enum WHERE userfield_id IN (SELECT id FROM crm_userfield WHERE entity_id = ?)",
+        "DELETE FROM crm_userfield_enum WHERE userfield_id IN (SELECT id FROM crm_userfield WHERE"
+        " entity_id = ?)",
         (entity,),
     )
     call.db.execute("DELETE FROM crm_userfield WHERE entity_id = ?", (entity,))

@@ -146,7 +146,8 @@ def add_field(db: sqlite3.Connection, entity_id: str, name: str, kind: str, fiel
     field_id = next_id(db, "userfield")
     settings = DEFAULT_SETTINGS.get(kind, {}) | mapping(field.get("settings"))
     db.execute(
-        "INSERT INTO crm_userfield (id, entity_id, field_name, user_type_id, xml_id, sort, multiple, mandatory,"
+        "INSERT INTO crm_userfield (id, entity_id, field_name, user_type_id, xml_id, sort,"
+        " multiple, mandatory,"
         " show_filter, edit_in_list, is_searchable, settings, edit_form_label, help_message)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -211,7 +212,8 @@ def _add_option(db: sqlite3.Connection, field_id: int, option: dict[str, Any]) -
     number = next_id(db, "userfield_enum")
     made_up = hashlib.md5(f"{field_id}:{number}".encode(), usedforsecurity=False).hexdigest()
     db.execute(
-        "INSERT INTO crm_userfield_enum (id, userfield_id, value, def, sort, xml_id) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO crm_userfield_enum (id, userfield_id, value, def, sort, xml_id) VALUES (?, ?,"
+        " ?, ?, ?, ?)",
         (
             number,
             field_id,

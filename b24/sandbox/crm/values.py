@@ -28,7 +28,7 @@ _RUSSIAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?:
 LINK_TYPES = frozenset(
     {"crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_deal", "crm_entity", "user"}
 )
-NUMBER_TYPES = frozenset({"integer", "crm_category", "enumeration", "employee"}) | LINK_TYPES
+NUMBER_TYPES = frozenset({"integer", "crm_category", "enumeration"}) | LINK_TYPES
 #: Links that read 0 and not null when empty.
 _ZERO_LINKS = frozenset({"COMPANY_ID", "CONTACT_ID", "MYCOMPANY_ID", "WEBFORM_ID"})
 _EMPTY_TEXTS = frozenset({"XML_ID", "SOURCE_DESCRIPTION", "PREVIOUS_STAGE_ID"})
@@ -89,6 +89,10 @@ def _number(value: Any) -> int | None:
     return found
 
 
+def _link(value: Any) -> int | None:
+    return _number(value) or None
+
+
 def _double(value: Any) -> float | None:
     if value in (None, "", False):
         return None
@@ -132,6 +136,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 def reader(kind: str) -> Callable[[Any], Any]:
     """What turns one incoming value of a field type into the stored one."""
+    if kind in LINK_TYPES or kind == "enumeration":
+        return _link
     return _number if kind in NUMBER_TYPES else _READERS.get(kind, _text)
 
 
@@ -167,8 +173,8 @@ def _many(field: Field, value: Any) -> list[Any]:
 
 
 def _in_options(field: Field, value: Any) -> Any:
-    if field.type != "enumeration" or value in (None, 0):
-        return value or None if field.type == "enumeration" else value
+    if field.type != "enumeration" or value is None:
+        return value
     if all(value != option["id"] for option in field.options):
         raise ValueError("no such option")
     return value
@@ -245,4 +251,4 @@ def _shown_file(field: Field, file_id: int, owner: tuple[str, int, int]) -> dict
 
 def is_empty(value: Any) -> bool:
     """Whether a stored value counts as not filled in."""
-    return value in (None, "", [], 0)
+    return value is None or value in ("", [])
