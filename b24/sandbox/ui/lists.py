@@ -89,7 +89,7 @@ def list_fields(kind: Kind) -> list[str]:
 
 def row_cells(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
     """A row ready for the template."""
-    cells: list[Shown] = [shown(kind, name, fields(kind)[name], row) for name in columns(kind)]
+    cells: list[Shown] = [shown(kind, name, as_column(kind, name), row) for name in columns(kind)]
     return {
         "id": row["id"],
         "title": item_title(kind.entity_type_id, row),
@@ -98,6 +98,12 @@ def row_cells(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
         "phone": row.get("phone") or "",
         "mail": row.get("email") or "",
     }
+
+
+def as_column(kind: Kind, name: str) -> dict[str, Any]:
+    """The field as a list shows it: moments by their day only, as there is little room."""
+    about = fields(kind)[name]
+    return {**about, "type": "date"} if about["type"] == "datetime" else about
 
 
 def communications(row: dict[str, Any], type_id: str) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request
+from flask import abort, redirect, render_template, request
+from werkzeug.wrappers import Response
 
 from b24.sandbox import apps
 from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD, desk
 from b24.sandbox.ui.notifications import unread
 from b24.sandbox.ui.site import bp
-from b24.sandbox.ui.structure import Kind, classic_kind, people, person_name, smart_kinds
+from b24.sandbox.ui.structure import Kind, classic_kind, kind_at, people, person_name, smart_kinds
 from b24.sandbox.ui.widgets import widgets
 
 GUEST_PAGES = ("ui.public_form", "ui.fill_form")
@@ -20,6 +21,19 @@ GUEST_PAGES = ("ui.public_form", "ui.fill_form")
 def start() -> str:
     """Who is signed in, and ways into the portal."""
     return render_template("start.html", colleagues=list(people().values()))
+
+
+@bp.get("/crm/<any(lead, deal, contact, company):slug>/")
+@bp.get("/crm/type/<int:entity_type_id>/")
+def home(slug: str | None = None, entity_type_id: int | None = None) -> Response:
+    """The short address of a type leads to its kanban or list."""
+    return redirect(kind_at(slug, entity_type_id).home)
+
+
+@bp.get("/<path:anywhere>")
+def nowhere(anywhere: str) -> str:
+    """Pages a real portal has and this one does not."""
+    abort(404, f"Страницы /{anywhere[:100]} на учебном портале нет.")
 
 
 @bp.app_template_global("menu")

@@ -312,6 +312,11 @@ def test_the_vendors_sdk_works_in_the_frame_unchanged(
         "async () => { await b24.parent.setTitle('Из SDK'); await b24.parent.resizeWindow(500, 640); }"
     )
     expect(page.locator("#pagetitle")).to_have_text("Из SDK")
+    path = f"/crm/deal/details/{installed.deal_id}/"
+    frame.evaluate("(path) => { b24.slider.openPath(b24.slider.getUrl(path), 900); }", path)
+    expect(page.frame_locator(".slide iframe").locator("#pagetitle")).to_have_text("Сделка с вкладкой")
+    page.keyboard.press("Escape")
+    expect(page.locator(".shade")).to_have_count(0)
     assert page.locator("iframe.app-frame:visible").bounding_box()["height"] == 640  # type: ignore[index]
 
 
