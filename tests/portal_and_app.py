@@ -1,4 +1,4 @@
-"""A sandbox portal and our pages beside it, wired as the demo wires them: what story tests of installation use."""
+"""A sandbox portal and our pages beside it, wired as the demo wires them, for stories of installation."""
 
 from __future__ import annotations
 
