@@ -21,20 +21,20 @@ from smart_process.store.devices import Device, DoorEvent
 def blueprint(service: Service) -> Blueprint:
     """The routes of enrolment and of the device's own description."""
     bp = Blueprint("devices", __name__)
-    misses = door_auth.Misses()
 
     @bp.post("/api/v1/devices")
     def enrol() -> tuple[Response, int]:
         """Use an enrolment code once; 201 with the device's token, which is told this one time."""
         now, address = service.clock(), request.remote_addr or ""
-        misses.check(address, now=now)
+        if door_auth.misses().too_many(address, now=now):
+            raise door_auth.refusal(devices.DeviceRefused("too_many_misses"))
         code, name = _wish()
         try:
             with service.store.transaction() as tx:
                 device, token = devices.enrol(tx, code, name, now=now)
                 event = rows.event(tx, device.event_id)
         except devices.DeviceRefused as refused:
-            misses.count(address, now=now)
+            door_auth.misses().count(address, now=now)
             raise door_auth.refusal(refused) from refused
         return jsonify(device_token=token, **_described(device, event)), 201
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from flask import request
+from flask import current_app, request
 
 from b24.store.engine import Tx
 from handlers.envelopes import Envelope, envelope
 from handlers.problems import Problem
 from smart_process import devices
+from smart_process.misses import Misses
 from smart_process.service import Service
 from smart_process.store.devices import Device
 
@@ -22,6 +21,7 @@ _REFUSALS = {
     "device_revoked": (403, "Устройство отключено организатором."),
     "portal_gone": (403, "Приложение удалено из портала организатора."),
     "role": (403, "Для этого нужна роль старшего смены."),
+    "too_many_misses": (429, "Слишком много неверных ссылок. Подождите минуту."),
     "code_unknown": (404, "Такой ссылки нет: проверьте адрес или попросите новую."),
     "code_expired": (410, "Срок ссылки истёк: попросите у организатора новую."),
     "code_used_up": (410, "По этой ссылке подключено уже достаточно телефонов: попросите новую."),
@@ -69,31 +69,7 @@ def note_contact(service: Service, device: Device, *, now: datetime) -> None:
             devices.touch(tx, device, now=now)
 
 
-class Misses:
-    """Counts wrong secrets per address, so that nobody guesses at leisure; kept in memory of this process."""
-
-    def __init__(
-        self, limit: int = 30, within: timedelta = timedelta(minutes=1), addresses: int = 10_000
-    ) -> None:
-        self._limit, self._within, self._addresses = limit, within, addresses
-        self._seen: dict[str, deque[datetime]] = {}
-        self._lock = threading.Lock()
-
-    def check(self, address: str, *, now: datetime) -> None:
-        """``Problem`` 429 for an address that missed too often."""
-        with self._lock:
-            if len(self._recent(address, now)) >= self._limit:
-                raise Problem(429, "too-many-misses", "Слишком много неверных ссылок. Подождите минуту.")
-
-    def count(self, address: str, *, now: datetime) -> None:
-        """Note one miss."""
-        with self._lock:
-            if address not in self._seen and len(self._seen) >= self._addresses:
-                self._seen.pop(next(iter(self._seen)))
-            self._seen.setdefault(address, deque(maxlen=self._limit)).append(now)
-
-    def _recent(self, address: str, now: datetime) -> deque[datetime]:
-        seen = self._seen.get(address, deque())
-        while seen and now - seen[0] > self._within:
-            seen.popleft()
-        return seen
+def misses() -> Misses:
+    """Wrong enrolment codes seen by this app; the enrol page counts in the same place."""
+    counted: Misses = current_app.extensions.setdefault("enrol_misses", Misses())
+    return counted

@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, render_template, request, url_for
 
 from placements.scanner_words import LANGUAGES, words
 from smart_process import devices
+from smart_process.door_words import zone_of
+from smart_process.misses import Misses
 from smart_process.schema import FLAGS
 from smart_process.service import Service
-from smart_process.store.devices import DoorEvent
+from smart_process.store.devices import DoorEvent, Enrolment
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
+_STATUS = {"code_unknown": 404, "code_expired": 410, "code_used_up": 410, "too_many_misses": 429}
 _POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -34,11 +37,9 @@ def blueprint(service: Service) -> Blueprint:
     def enrol(code: str) -> Response:
         """What the link is for and a field for the phone's name; changes nothing."""
         try:
-            with service.store.reading() as tx:
-                found, event = devices.look_up(tx, code, now=service.clock())
+            found, event = _looked_up(service, code)
         except devices.DeviceRefused as refused:
-            status = 404 if refused.code == "code_unknown" else 410
-            return _page("scanner/refused.html", status, reason=refused.code)
+            return _page("scanner/refused.html", _STATUS[refused.code], reason=refused.code)
         return _page("scanner/enrol.html", code=code, gates=found.gates, event=event, day=_day(event))
 
     @bp.get("/scan/manifest.webmanifest")
@@ -61,6 +62,20 @@ def blueprint(service: Service) -> Blueprint:
         return reply
 
     return bp
+
+
+def _looked_up(service: Service, code: str) -> tuple[Enrolment, DoorEvent]:
+    now, address = service.clock(), request.remote_addr or ""
+    # Counted together with the calls that enrol: both tell whether a code exists.
+    misses: Misses = current_app.extensions.setdefault("enrol_misses", Misses())
+    if misses.too_many(address, now=now):
+        raise devices.DeviceRefused("too_many_misses")
+    try:
+        with service.store.reading() as tx:
+            return devices.look_up(tx, code, now=now)
+    except devices.DeviceRefused:
+        misses.count(address, now=now)
+        raise
 
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
@@ -90,6 +105,4 @@ def _language() -> str:
 
 
 def _day(event: DoorEvent) -> str:
-    from smart_process.door_words import zone_of
-
     return f"{event.starts_at.astimezone(zone_of(event.time_zone)):%d.%m.%Y %H:%M}" if event.starts_at else ""

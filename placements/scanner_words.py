@@ -37,6 +37,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Enough phones were enrolled with this link. Ask for a new one.",
         "Бұл сілтемемен жеткілікті телефон қосылған. Жаңасын сұраңыз.",
     ),
+    "too_many_misses": (
+        "Слишком много неверных ссылок. Подождите минуту.",
+        "Too many wrong links. Wait a minute.",
+        "Қате сілтеме тым көп. Бір минут күтіңіз.",
+    ),
     "aim": (
         "Наведите камеру на QR-код билета",
         "Point the camera at the ticket's QR code",

@@ -24,7 +24,7 @@ class DeviceRefused(Exception):
     """A device or an enrolment code may not do this.
 
     ``code``: ``token_missing``, ``token_unknown``, ``device_expired``, ``device_revoked``, ``portal_gone``,
-    ``role``, ``code_unknown``, ``code_expired``, ``code_used_up``.
+    ``role``, ``code_unknown``, ``code_expired``, ``code_used_up``, ``too_many_misses``.
     """
 
     def __init__(self, code: str) -> None:

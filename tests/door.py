@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -211,3 +212,23 @@ def open_door(store: Store) -> Door:
         app.register_blueprint(module.blueprint(service))
     door.token = door.enrol()
     return door
+
+
+def at_once(*work: Any) -> list[Any]:
+    """Run functions in threads that start together; answers in their order."""
+    gate, answers, errors = threading.Barrier(len(work)), [None] * len(work), []
+
+    def run(index: int) -> None:
+        try:
+            gate.wait()
+            answers[index] = work[index]()
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    return answers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -16,7 +15,7 @@ from b24.store.engine import Store
 from smart_process.devices import secret_hash
 from smart_process.facts import Kind
 from smart_process.store import devices, journal
-from tests.door import NOW, Door, Guest, add_event, add_guest, add_portal, open_door
+from tests.door import NOW, Door, Guest, add_event, add_guest, add_portal, at_once, open_door
 
 
 @pytest.fixture
@@ -35,26 +34,6 @@ def any_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     store = Store(url)
     yield open_door(store)
     store.close()
-
-
-def at_once(*work: Any) -> list[Any]:
-    """Run functions in threads that start together; answers in their order."""
-    gate, answers, errors = threading.Barrier(len(work)), [None] * len(work), []
-
-    def run(index: int) -> None:
-        try:
-            gate.wait()
-            answers[index] = work[index]()
-        except Exception as error:  # noqa: BLE001
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(work))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    return answers
 
 
 def test_a_guest_is_admitted_and_the_arrival_is_a_fact_with_marks(any_door: Door) -> None:
