@@ -68,7 +68,7 @@ def _language_of(tag: str) -> str:
 
 def day(moment: datetime, zone: ZoneInfo, _: Translator) -> str:
     """«24 ноября 2026 г.» in the zone given."""
-    return format_date(moment.astimezone(zone), "long", locale=_.locale)
+    return _plain(format_date(moment.astimezone(zone), "long", locale=_.locale))
 
 
 def moment(at: datetime, zone: ZoneInfo, _: Translator) -> str:
@@ -101,4 +101,9 @@ def zone_name(at: datetime, zone: ZoneInfo, _: Translator) -> str:
 
 
 def _clock(at: datetime, zone: ZoneInfo, _: Translator) -> str:
-    return format_time(at.astimezone(zone), "short", locale=_.locale)
+    return _plain(format_time(at.astimezone(zone), "short", locale=_.locale))
+
+
+def _plain(text: str) -> str:
+    """Narrow no-break spaces are missing in many fonts of mail programs."""
+    return text.replace("\u202f", "\u00a0")

@@ -18,6 +18,7 @@ from email.message import EmailMessage
 from types import TracebackType
 
 from b24.secrets import Secrets
+from smart_process.people import email_of
 from smart_process.settings import Smtp
 
 STEP_S = 30.0
@@ -69,10 +70,12 @@ def mailer_for(smtp: Smtp, secrets: Secrets, *, local: bool) -> Mailer:
     """The mailer of a portal's settings; it connects with the first mail.
 
     Raises:
-        SetupWrong: no server or sender entered.
+        SetupWrong: no server entered, or no sender that is an address.
     """
-    if not smtp.host or not smtp.from_address:
-        raise SetupWrong("не указан почтовый сервер или адрес отправителя")
+    if not smtp.host:
+        raise SetupWrong("не указан почтовый сервер")
+    if email_of(smtp.from_address) != smtp.from_address.lower() or not smtp.from_address:
+        raise SetupWrong(f"«{smtp.from_address}» – не адрес отправителя")
     return Mailer(smtp, secrets.decrypt(smtp.password) if smtp.password else "", local=local)
 
 

@@ -16,7 +16,7 @@ import jinja2
 from b24.store.engine import Tx
 from smart_process.calendar_file import calendar_file
 from smart_process.language import CATALOGUES, Translator, period, translator
-from smart_process.people import Identity, wire_address
+from smart_process.people import Identity, email_of, wire_address
 from smart_process.settings import Settings
 from smart_process.store import events, participations, setups
 from smart_process.store import messages as store
@@ -54,8 +54,7 @@ class Letter:
     @property
     def reply_to(self) -> str:
         """An address written into the event's sender, for answers; "" when there is none."""
-        address = parseaddr(self.event.sender)[1]
-        return address if "@" in address else ""
+        return email_of(self.event.sender)
 
     @property
     def ticket_link(self) -> str:

@@ -82,7 +82,7 @@ def free_port() -> int:
 def scripted_server(script: dict[str, str | None]) -> Iterator[int]:
     """A server that answers each command as told; ``None`` hangs up at once.
 
-    Keys: ``connect``, first words of commands, ``body`` (the first piece of a mail's body), ``.`` (the final dot).
+    Keys: ``connect``, first words of commands, ``body`` (a line of a mail), ``.`` (the final dot).
     """
     answers = {
         "connect": "220 hello",
@@ -127,7 +127,8 @@ def _converse(peer: socket.socket, answers: dict[str, str | None]) -> None:
             word = "." if line == b".\r\n" else "body"
         if not _answer(peer, answers.get(word, "500 what?")):
             return
-        in_body = (in_body or word == "DATA" and str(answers["DATA"]).startswith("354")) and word != "."
+        begins = word == "DATA" and str(answers["DATA"]).startswith("354")
+        in_body = (in_body or begins) and word != "."
 
 
 def _answer(peer: socket.socket, answer: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,7 +55,8 @@ class Event:
 
 def by_code(tx: Tx, code: str) -> Event | None:
     """The event behind a public link; removed ones too, so that their pages can say so."""
-    return _first(tx, t.event.c.code == code)
+    # What cannot be a code is not asked of the database: PostgreSQL refuses some characters.
+    return _first(tx, t.event.c.code == code) if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", code) else None
 
 
 def by_id(tx: Tx, event_id: int) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,9 @@ import sqlalchemy as sa
 from b24.store.engine import Tx
 from smart_process.store import tables as t
 from smart_process.store.journal import add_participation
+
+# What cannot be a token is not asked of the database: PostgreSQL refuses some characters.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Participation:
 
 def by_ticket(tx: Tx, ticket: str) -> Participation | None:
     """The participation behind a ticket; of one merged into another, the survivor."""
-    return _survivor(tx, _first(tx, t.participation.c.ticket == ticket))
+    found = _first(tx, t.participation.c.ticket == ticket) if _TOKEN.fullmatch(ticket) else None
+    return _survivor(tx, found)
 
 
 def by_invitation(tx: Tx, event_id: int, invitation: str) -> Participation | None:
     """The participation behind a personal link to this event."""
-    found = _survivor(tx, _first(tx, t.participation.c.invitation == invitation))
+    known = _TOKEN.fullmatch(invitation)
+    found = _survivor(tx, _first(tx, t.participation.c.invitation == invitation)) if known else None
     return found if found and found.event_id == event_id and found.removed_at is None else None
 
 

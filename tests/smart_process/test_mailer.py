@@ -151,9 +151,18 @@ def test_mail_never_goes_inside_our_network_or_without_tls(
         sender.send(letter(), "a@x.kz")
 
 
-def test_settings_without_a_server_say_so() -> None:
-    with pytest.raises(SetupWrong):
-        mailer_for(Smtp(), Secrets(["k" * 40]), local=True)
+@pytest.mark.parametrize(
+    ("smtp", "why"),
+    [
+        (Smtp(from_address="a@x.kz"), "сервер"),
+        (replace(HERE, from_address=""), "отправителя"),
+        (replace(HERE, from_address="Водолей"), "отправителя"),
+        (replace(HERE, from_address="a@x.kz, b@x.kz"), "отправителя"),
+    ],
+)
+def test_incomplete_settings_say_what_is_missing(smtp: Smtp, why: str) -> None:
+    with pytest.raises(SetupWrong, match=why):
+        mailer_for(smtp, Secrets(["k" * 40]), local=True)
 
 
 def test_the_password_is_decrypted_for_the_connection() -> None:
