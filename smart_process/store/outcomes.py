@@ -1,0 +1,216 @@
+"""What decisions read and write: subjects at an event, their facts, and outcomes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from b24.store import marks
+from b24.store.engine import Tx, insert
+from b24.store.tables import mark
+from b24.store.tables import portal as portal_table
+from smart_process.facts import Kind, NewFact
+from smart_process.store import journal
+from smart_process.store import tables as t
+
+PUSH = "outcome"
+"""Mark: an outcome's deal or task is behind our picture; key is the outcome's id."""
+SAY = "effect"
+"""Mark: something waits to be said in the portal; key is the effect's id."""
+LIVE, SUPERSEDED, WITHDRAWN, REMOVED = "live", "superseded", "withdrawn", "removed"
+
+Row = Mapping[str, Any]
+
+
+def event(tx: Tx, portal_id: int, event_id: int) -> Row | None:
+    """One event of a portal."""
+    e = t.event
+    found = tx.execute(sa.select(e).where(e.c.id == event_id, e.c.portal_id == portal_id)).mappings().first()
+    return dict(found) if found else None
+
+
+def installer(tx: Tx, portal_id: int) -> int:
+    """The portal user who installed the app."""
+    found = tx.execute(sa.select(portal_table.c.user_id).where(portal_table.c.id == portal_id))
+    return int(found.scalar_one())
+
+
+def person(tx: Tx, portal_id: int, person_id: int) -> Row | None:
+    """One person of a portal."""
+    h = t.person
+    found = tx.execute(sa.select(h).where(h.c.id == person_id, h.c.portal_id == portal_id)).mappings().first()
+    return dict(found) if found else None
+
+
+def being_looked_up(tx: Tx, portal_id: int, person_id: int) -> bool:
+    """Whether the sync is still finding out who a person is; it then asks for a decision again."""
+    found = tx.scalar(
+        sa.select(mark.c.seq).where(
+            mark.c.portal_id == portal_id,
+            mark.c.kind == "person",
+            mark.c.key == str(person_id),
+            mark.c.held.is_(None),
+        )
+    )
+    return found is not None
+
+
+def colleagues_mark(tx: Tx, portal_id: int) -> str | None:
+    """``waiting`` or ``held`` when colleagues are to be read, ``None`` when nobody asked."""
+    found = tx.execute(
+        sa.select(mark.c.held).where(mark.c.portal_id == portal_id, mark.c.kind == "colleagues")
+    ).first()
+    return None if found is None else "held" if found.held else "waiting"
+
+
+def guests(tx: Tx, portal_id: int, event_id: int, subject: str) -> list[Row]:
+    """Living participations of a subject at an event, with their people; cancelled ones left out."""
+    p, h = t.participation, t.person
+    kind, _, number = subject.partition(":")
+    who = sa.select(h.c.id).where(h.c.portal_id == portal_id)
+    if kind == "company":
+        who = who.where(h.c.company_id == int(number))
+    else:
+        who = who.where(h.c.id == int(number), h.c.company_id.is_(None))
+    return _rows(
+        tx,
+        sa.select(
+            p, h.c.last_name, h.c.first_name, h.c.position, h.c.company_name, h.c.company_id, h.c.contact_id
+        )
+        .join(h, h.c.id == p.c.person_id)
+        .where(
+            p.c.event_id == event_id,
+            p.c.person_id.in_(who),
+            p.c.removed_at.is_(None),
+            p.c.merged_into.is_(None),
+            p.c.cancelled.is_(False),
+        )
+        .order_by(p.c.id),
+    )
+
+
+def facts(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[tuple[int, NewFact]]]:
+    """All facts of participations with their ids, in the order they were learned."""
+    f = t.fact
+    found: dict[int, list[tuple[int, NewFact]]] = defaultdict(list)
+    rows = tx.execute(sa.select(f).where(f.c.participation_id.in_(list(participation_ids))).order_by(f.c.id))
+    for row in rows:
+        fact = NewFact(Kind(row.kind), row.at, row.actor, row.key, row.gate, row.data)
+        found[row.participation_id].append((row.id, fact))
+    return found
+
+
+def account(tx: Tx, portal_id: int, company_id: int) -> Row | None:
+    """What we know of a CRM company."""
+    a = t.account
+    found = tx.execute(sa.select(a).where(a.c.portal_id == portal_id, a.c.company_id == company_id))
+    row = found.mappings().first()
+    return dict(row) if row else None
+
+
+def device_names(tx: Tx, event_id: int) -> dict[int, str]:
+    """Devices of an event by id."""
+    d = t.device
+    return {
+        row.id: row.name for row in tx.execute(sa.select(d.c.id, d.c.name).where(d.c.event_id == event_id))
+    }
+
+
+def of_subjects(tx: Tx, event_id: int, subjects: Iterable[str]) -> list[Row]:
+    """Outcomes of subjects at an event that still say something: live ones, and those a person removed.
+
+    Live ones are locked until the transaction ends.
+    """
+    o = t.outcome
+    return _rows(
+        tx,
+        sa.select(o)
+        .where(o.c.event_id == event_id, o.c.subject.in_(list(subjects)), o.c.state.in_((LIVE, REMOVED)))
+        .order_by(o.c.id)
+        .with_for_update(),
+    )
+
+
+def add(tx: Tx, values: Row) -> int | None:
+    """A new live outcome; ``None`` when its subject got one meanwhile."""
+    row = tx.execute(
+        insert(tx, t.outcome)
+        .values(uid=journal.new_uid(), state=LIVE, touched=False, shadow={}, **values)
+        .on_conflict_do_nothing()
+        .returning(t.outcome.c.id)
+    ).first()
+    return row.id if row else None
+
+
+def change(tx: Tx, row: Row, *, now: datetime, priority: int = marks.NORMAL, **values: Any) -> None:
+    """Change columns of an outcome and have its deal or task brought up to it."""
+    tx.execute(sa.update(t.outcome).where(t.outcome.c.id == row["id"]).values(**values))
+    push(tx, row["portal_id"], row["id"], now=now, priority=priority)
+
+
+def rename(tx: Tx, outcome_id: int, subject: str) -> None:
+    """An outcome follows its subject: the person turned out to belong to a company."""
+    tx.execute(sa.update(t.outcome).where(t.outcome.c.id == outcome_id).values(subject=subject))
+
+
+def push(tx: Tx, portal_id: int, outcome_id: int, *, now: datetime, priority: int = marks.NORMAL) -> None:
+    """Have an outcome's deal or task made or brought up to our picture."""
+    marks.mark(tx, portal_id, PUSH, [outcome_id], now=now, priority=priority)
+
+
+def may_exist(tx: Tx, row: Row) -> bool:
+    """Whether the portal has, or may have, the deal or task of an outcome (a create without an answer)."""
+    if row["item_id"]:
+        return True
+    sent = tx.scalar(
+        sa.select(mark.c.sent_at).where(
+            mark.c.portal_id == row["portal_id"], mark.c.kind == PUSH, mark.c.key == str(row["id"])
+        )
+    )
+    return sent is not None
+
+
+def spoken_for(tx: Tx, outcome_id: int, participation_ids: Iterable[int]) -> list[int]:
+    """Which of the participations this outcome speaks for in the CRM."""
+    p = t.participation
+    found = tx.scalars(
+        sa.select(p.c.id).where(p.c.id.in_(list(participation_ids)), p.c.outcome_id == outcome_id)
+    )
+    return list(found)
+
+
+def let_go(tx: Tx, participation_ids: Sequence[int]) -> None:
+    """No outcome speaks for these participations any more."""
+    p = t.participation
+    tx.execute(sa.update(p).where(p.c.id.in_(list(participation_ids))).values(outcome_id=None))
+
+
+def first_item(tx: Tx, participation_ids: Iterable[int]) -> int | None:
+    """CRM id of the first of these participations that has a card."""
+    p = t.participation
+    return tx.scalar(
+        sa.select(p.c.item_id)
+        .where(p.c.id.in_(list(participation_ids)), p.c.item_id.is_not(None), p.c.removed_at.is_(None))
+        .order_by(p.c.id)
+        .limit(1)
+    )
+
+
+def say(tx: Tx, portal_id: int, kind: str, key: str, body: Mapping[str, Any], *, now: datetime) -> None:
+    """Have something said once in the portal: ``comment`` or ``notify``; the same key again is silence."""
+    row = tx.execute(
+        insert(tx, t.effect)
+        .values(portal_id=portal_id, kind=kind, key=key[:120], body=dict(body))
+        .on_conflict_do_nothing()
+        .returning(t.effect.c.id)
+    ).first()
+    if row is not None:
+        marks.mark(tx, portal_id, SAY, [row.id], now=now)
+
+
+def _rows(tx: Tx, statement: sa.Select[Any]) -> list[Row]:
+    return [dict(row) for row in tx.execute(statement).mappings()]
