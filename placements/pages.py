@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from b24 import framing, portals
 from b24.errors import B24Error, Malformed, Untrusted
-from b24.launch import Launch, Viewer, parse_launch, verify_page, verify_viewer
+from b24.launch import Launch, parse_launch, verify_page, verify_viewer
 from b24.page_session import HEADER, RENEWABLE_S, PageSession
 from b24.portals import Portal
 from placements.home import home
@@ -105,37 +105,44 @@ def _guarded(view: Any) -> ResponseReturnValue:
 def _launched(service: Service, page: str, tab: Tab) -> ResponseReturnValue:
     launch = parse_launch(request.get_data(), request.query_string)
     language = choose(launch.language, [], "ru")
-    # Only a card of the type the tab belongs to is read; an invented placement code opens nothing.
-    viewer = verify_page(service.portals, launch)
-    portal, binding = _portal(service, viewer.portal_id)
-    if binding is None:
-        return message(
-            portal.origin,
-            200,
-            "Установка не закончена",
-            "Администратор портала должен завершить установку.",
-            language,
-        )
-    session = _session(launch, viewer, page, binding, language)
-    return _opened(service, session, portal, binding, tab)
-
-
-def _session(launch: Launch, viewer: Viewer, page: str, binding: Binding, language: str) -> PageSession:
-    item = launch.item()
-    spec = spec_of(page)
-    if spec is not None:
-        types = {"event": binding.event.entity_type_id, "participation": binding.participation.entity_type_id}
-        if launch.placement != spec.code_in(types):
-            raise Untrusted("OTHER_PLACEMENT")
-    return PageSession(
+    with service.store.reading() as tx:
+        portal = portals.by_member(tx, service.secrets, launch.member_id)
+        binding = setups.read(tx, portal.id).binding if portal else None
+    # First, so that an invented placement makes us read nothing at all.
+    item = _opened_item(launch, page, binding) if binding else None
+    viewer = verify_page(service.portals, launch, read_item=item is not None)
+    if portal is None or binding is None:
+        return _unfinished(portal, language)
+    session = PageSession(
         portal_id=viewer.portal_id,
         user_id=viewer.user_id,
         is_admin=viewer.is_admin,
         page=page,
-        entity_type_id=item[0] if item and spec else None,
-        item_id=item[1] if item and spec else None,
+        entity_type_id=item[0] if item else None,
+        item_id=item[1] if item else None,
         language=language,
     )
+    return _opened(service, session, portal, binding, tab)
+
+
+def _unfinished(portal: Portal | None, language: str) -> Response:
+    text = "Администратор портала должен завершить установку."
+    return message(portal.origin if portal else None, 200, "Установка не закончена", text, language)
+
+
+def _opened_item(launch: Launch, page: str, binding: Binding) -> tuple[int, int] | None:
+    """The card a tab was opened on; ``None`` on the main page and on a card not saved yet.
+
+    Raises:
+        Untrusted: the tab stands at another place than its own.
+    """
+    spec = spec_of(page)
+    if spec is None:
+        return None
+    types = {"event": binding.event.entity_type_id, "participation": binding.participation.entity_type_id}
+    if launch.placement != spec.code_in(types):
+        raise Untrusted("OTHER_PLACEMENT")
+    return launch.item()
 
 
 def _from_install(service: Service, token: str) -> ResponseReturnValue:
