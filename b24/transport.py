@@ -8,6 +8,7 @@ demo started itself.
 from __future__ import annotations
 
 import ipaddress
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from b24.errors import Ambiguous, B24Error, SetupMissing, Unavailable
 
 CONNECT_S = 3.0
 INTERACTIVE_S = 6.0
+_JSON = {"Content-Type": "application/json"}
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
@@ -59,7 +61,8 @@ class Transport:
             Ambiguous: it left, and no complete answer came within the time.
             SetupMissing: an address that must not be called.
         """
-        return self._send("POST", url, interactive=interactive, json=dict(payload))
+        body = json.dumps(dict(payload), ensure_ascii=False, allow_nan=False).encode()
+        return self._send("POST", url, interactive=interactive, data=body, headers=_JSON)
 
     def get(self, url: str, params: Mapping[str, str], *, interactive: bool = False) -> Reply:
         """GET with a query (the authorisation server documents only that); errors as :meth:`post`."""
@@ -94,7 +97,8 @@ class Transport:
             raise Ambiguous("TIMEOUT", "no answer in time") from None
         except requests.exceptions.ConnectionError as error:
             raise _broken(error) from None
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, ValueError) as error:
+            # A ValueError comes from a Location header nobody can read.
             raise Ambiguous("NO_ANSWER", type(error).__name__) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,16 +19,20 @@ HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x6224_0001
 
 
+# Alembic keeps its context in module globals.
+_one_at_a_time = threading.Lock()
+
+
 def upgrade(store: Store, revision: str = "head") -> None:
     """Make or upgrade all tables; safe to call from several processes at once, and again."""
-    with store.transaction() as tx:
+    with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
         command.upgrade(_config(tx), revision)
 
 
 def downgrade(store: Store, revision: str) -> None:
     """Go back to a revision; ``base`` removes everything."""
-    with store.transaction() as tx:
+    with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
         command.downgrade(_config(tx), revision)
 

@@ -279,18 +279,24 @@ def test_no_bytes_break_the_reader(body: bytes, status: int, write: bool) -> Non
         ({}, []),
         ({"id": 7}, [("id", "7")]),
         ({"fields": {"TITLE": "ТОО «A & B» 50% + 1#2?"}}, [("fields[TITLE]", "ТОО «A & B» 50% + 1#2?")]),
-        ({"filter": {">=updatedTime": "2026-11-21T10:00:00+05:00"}},
-         [("filter[>=updatedTime]", "2026-11-21T10:00:00+05:00")]),
+        (
+            {"filter": {">=updatedTime": "2026-11-21T10:00:00+05:00"}},
+            [("filter[>=updatedTime]", "2026-11-21T10:00:00+05:00")],
+        ),
         ({"select": ["id", "title"]}, [("select[0]", "id"), ("select[1]", "title")]),
-        ({"fields": {"a": True, "b": False, "c": None}},
-         [("fields[a]", "1"), ("fields[b]", "0"), ("fields[c]", "")]),
+        (
+            {"fields": {"a": True, "b": False, "c": None}},
+            [("fields[a]", "1"), ("fields[b]", "0"), ("fields[c]", "")],
+        ),
         ({"fields": {"lines": []}}, [("fields[lines]", "")]),
         ({"fields": {}}, [("fields", "")]),
-        ({"fields": {"fm": [{"typeId": "PHONE", "value": "+7701"}]}},
-         [("fields[fm][0][typeId]", "PHONE"), ("fields[fm][0][value]", "+7701")]),
+        (
+            {"fields": {"fm": [{"typeId": "PHONE", "value": "+7701"}]}},
+            [("fields[fm][0][typeId]", "PHONE"), ("fields[fm][0][value]", "+7701")],
+        ),
         ({"start": -1}, [("start", "-1")]),
     ],
-)  # fmt: skip
+)
 def test_command_is_written_the_way_php_reads_it(
     params: dict[str, Any], pairs: list[tuple[str, str]]
 ) -> None:

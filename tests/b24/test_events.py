@@ -21,10 +21,19 @@ EVENTS = [name for name in names("events") if name.startswith("on")]
 
 def portal(**changes: Any) -> Portal:
     values: dict[str, Any] = {
-        "id": 1, "member_id": "m" * 32, "endpoint": "https://portal.example/rest/",
-        "application_token": "t" * 32, "access_token": "a", "refresh_token": "r", "token_expires_at": NOW, "user_id": 1, "scope": (),
-        "language": "ru", "state": ACTIVE, "state_reason": "",
-    }  # fmt: skip
+        "id": 1,
+        "member_id": "m" * 32,
+        "endpoint": "https://portal.example/rest/",
+        "application_token": "t" * 32,
+        "access_token": "a",
+        "refresh_token": "r",
+        "token_expires_at": NOW,
+        "user_id": 1,
+        "scope": (),
+        "language": "ru",
+        "state": ACTIVE,
+        "state_reason": "",
+    }
     return Portal(**values | changes)
 
 
@@ -198,13 +207,24 @@ def test_secrets_are_not_in_the_text_of_an_event() -> None:
 @given(
     st.binary(max_size=300)
     | st.dictionaries(
-        st.sampled_from(["event", "ts", "data", "data[FIELDS]", "data[FIELDS][ID]", "data[FIELDS_AFTER][ID]",
-                         "auth", "auth[member_id]", "auth[application_token]",
-                         "data[FIELDS][ENTITY_TYPE_ID]"]),
+        st.sampled_from(
+            [
+                "event",
+                "ts",
+                "data",
+                "data[FIELDS]",
+                "data[FIELDS][ID]",
+                "data[FIELDS_AFTER][ID]",
+                "auth",
+                "auth[member_id]",
+                "auth[application_token]",
+                "data[FIELDS][ENTITY_TYPE_ID]",
+            ]
+        ),
         st.sampled_from(["ONCRMDYNAMICITEMADD", "ONTASKADD", "ONCRMDEALADD_5", "1", "0", "", "undefined"])
         | st.text(max_size=20),
     ).map(lambda pairs: urlencode(pairs).encode())
-)  # fmt: skip
+)
 def test_no_body_raises_anything_unexpected(body: bytes) -> None:
     try:
         found = parse_event(body)

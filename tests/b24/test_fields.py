@@ -24,10 +24,15 @@ ALMATY = ZoneInfo("Asia/Almaty")
         ("2024-05-21T15:14:26Z", datetime(2024, 5, 21, 15, 14, 26, tzinfo=UTC)),
         ("2024-05-21T15:14:26", None),
         ("04.05.2025 16:15:04", None),
-        ("", None), (None, None), (False, None), ([], None), ("0000-00-00", None), (0, None),
+        ("", None),
+        (None, None),
+        (False, None),
+        ([], None),
+        ("0000-00-00", None),
+        (0, None),
         ("0001-01-01T00:00:00+14:00", None),
     ],
-)  # fmt: skip
+)
 def test_moment_is_aware_utc_or_nothing(value: Any, expected: datetime | None) -> None:
     assert fields.moment(value) == expected
 
@@ -70,10 +75,24 @@ def test_filter_takes_the_portal_s_own_time_without_offset() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("Y", True), ("N", False), (True, True), (False, False), ("1", True), ("0", False), (1, True),
-     (0, False),
-     ("true", True), ("false", False), ("", None), (None, None), ("undefined", None), ([], None), (2, None)],
-)  # fmt: skip
+    [
+        ("Y", True),
+        ("N", False),
+        (True, True),
+        (False, False),
+        ("1", True),
+        ("0", False),
+        (1, True),
+        (0, False),
+        ("true", True),
+        ("false", False),
+        ("", None),
+        (None, None),
+        ("undefined", None),
+        ([], None),
+        (2, None),
+    ],
+)
 def test_flag_is_read_in_every_spelling(value: Any, expected: bool | None) -> None:
     assert fields.flag(value) is expected
 
@@ -121,9 +140,17 @@ def test_multiple_text_is_a_list_without_empty_ones(value: Any, expected: list[s
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("300|RUB", (Decimal(300), "RUB")), ("300.50|KZT", (Decimal("300.50"), "KZT")), ("5", (Decimal(5), "")),
-     ("", None), ("|RUB", None), (None, None), ("NaN|RUB", None), ("x|y", None)],
-)  # fmt: skip
+    [
+        ("300|RUB", (Decimal(300), "RUB")),
+        ("300.50|KZT", (Decimal("300.50"), "KZT")),
+        ("5", (Decimal(5), "")),
+        ("", None),
+        ("|RUB", None),
+        (None, None),
+        ("NaN|RUB", None),
+        ("x|y", None),
+    ],
+)
 def test_money_is_amount_and_currency(value: Any, expected: Any) -> None:
     assert fields.money(value) == expected
 
@@ -135,11 +162,13 @@ def test_money_is_written_plainly() -> None:
 def test_communications_are_read_from_both_generations_of_methods() -> None:
     phone = Communication("PHONE", "+77010000000", "MOBILE", 3)
     mail = Communication("EMAIL", "a@example.test", "WORK", 4)
-    universal = {"fm": [
-        {"id": 3, "typeId": "PHONE", "valueType": "MOBILE", "value": "+77010000000"},
-        {"id": 4, "typeId": "EMAIL", "value": "a@example.test"},
-        {"id": 5, "typeId": "EMAIL", "value": ""},
-    ]}  # fmt: skip
+    universal = {
+        "fm": [
+            {"id": 3, "typeId": "PHONE", "valueType": "MOBILE", "value": "+77010000000"},
+            {"id": 4, "typeId": "EMAIL", "value": "a@example.test"},
+            {"id": 5, "typeId": "EMAIL", "value": ""},
+        ]
+    }
     classic = {
         "PHONE": [{"ID": "3", "VALUE": "+77010000000", "VALUE_TYPE": "MOBILE"}],
         "EMAIL": [{"ID": "4", "VALUE": "a@example.test", "VALUE_TYPE": "WORK"}],

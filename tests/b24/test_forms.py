@@ -101,8 +101,24 @@ def test_text_is_found_by_its_path() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("7", 7), ("007", 7), (7, 7), ("0", None), ("", None), ("-1", None), ("1.5", None),
-     ("undefined", None), ("٧", None), ("²", None), (True, None), (None, None), ([], None), ("9" * 16, None), (10**16, None), (0, None)],
-)  # fmt: skip
+    [
+        ("7", 7),
+        ("007", 7),
+        (7, 7),
+        ("0", None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("undefined", None),
+        ("٧", None),
+        ("²", None),
+        (True, None),
+        (None, None),
+        ([], None),
+        ("9" * 16, None),
+        (10**16, None),
+        (0, None),
+    ],
+)
 def test_id_is_a_positive_number_in_plain_digits(text: Any, number: int | None) -> None:
     assert number_of(text) == number

@@ -87,9 +87,10 @@ def test_no_token_of_a_recorded_call_survives_masking(name: str) -> None:
     tokens = [
         value
         for key, value in [*form.items(), *(form.get("auth") or {}).items()]
-        if isinstance(value, str) and key.lower() in
-        {"access_token", "refresh_token", "application_token", "auth_id", "refresh_id", "event_token"}
-    ]  # fmt: skip
+        if isinstance(value, str)
+        and key.lower()
+        in {"access_token", "refresh_token", "application_token", "auth_id", "refresh_id", "event_token"}
+    ]
     masked = json.dumps(redact(form)) + redact_text(recorded.body.decode())
     assert tokens
     for token in tokens:
