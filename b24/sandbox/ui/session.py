@@ -117,3 +117,12 @@ def not_here(error: Any) -> Any:
         return {"message": error.description}, error.code
     titles = {404: "Здесь ничего нет", 403: "Нельзя", 400: "Неверный запрос"}
     return render_template("message.html", title=titles[error.code], text=error.description), error.code
+
+
+@bp.errorhandler(OverflowError)
+def no_such_number(_error: OverflowError) -> Any:
+    """A number in an address or a form that no id of the state can have."""
+    text = "Такого номера не бывает."
+    if request.is_json:
+        return {"message": text}, 404
+    return render_template("message.html", title="Здесь ничего нет", text=text), 404

@@ -51,6 +51,14 @@ def menu() -> list[tuple[str, list[tuple[str, str]]]]:
     return [group for group in groups if group[1]]
 
 
+def current_link(here: str) -> str:
+    """Address of the menu line the page belongs to: the page itself, else the longest one it lies under."""
+    addresses = [href for _, lines in menu() for href, _ in lines]
+    if here in addresses:
+        return here
+    return max((href for href in addresses if here.startswith(href)), key=len, default="")
+
+
 def links(kinds: list[Kind]) -> list[tuple[str, str]]:
     """Menu lines of object types."""
     return [(kind.home, kind.title) for kind in kinds]
@@ -77,9 +85,10 @@ def around() -> dict[str, Any]:
     """What the page frame of every template needs."""
     if request.endpoint in GUEST_PAGES:
         return {"slider": True, "guest": True}
+    here = request.full_path.rstrip("?")
     return {
         "slider": request.args.get("IFRAME") == "Y",
         "me": {"id": desk().user_id, "name": person_name(desk().user_id)},
         "unread": unread(),
-        "here": request.full_path.rstrip("?"),
+        "current": current_link(here),
     }

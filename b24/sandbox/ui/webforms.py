@@ -51,6 +51,8 @@ def make_form() -> Response:
     fields = [dict(zip(FIELD_KEYS, row, strict=True), required=True) for row in GUEST_FIELDS]
     parent_type = request.form.get("parent_type", 0, int)
     parent_id = number_at_the_end(request.form.get("parent", ""))
+    if parent_type and kind_of(parent_type) is None:
+        abort(400, "Такого типа родителя нет.")
     if parent_type and parent_id:
         fields.append(
             {

@@ -162,6 +162,17 @@ def test_a_tab_is_opened_with_the_documented_query_and_body(
     assert rest("user.current", token=opened.body["AUTH_ID"])["ID"] == "1"
 
 
+def test_a_left_menu_widget_is_told_where_the_user_came_from(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    page.goto(f"{sandbox.url}/crm/lead/list/?q=a")
+    page.get_by_role("navigation").get_by_role("link", name="Вкладка /menu").click()
+    frame_of(page, "/menu")
+    opened = app_server.last("/menu")
+    assert opened.body["PLACEMENT"] == "LEFT_MENU"
+    assert json.loads(opened.body["PLACEMENT_OPTIONS"]) == {"URI": "/crm/lead/list/?q=a"}
+
+
 def test_bx24_knows_where_it_stands_and_who_is_looking(
     page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
 ) -> None:

@@ -106,6 +106,15 @@ def test_what_is_not_there_is_404_and_says_so(sandbox: Sandbox, path: str) -> No
         "/crm/deal/kanban/?q=%27%3B--&assigned=99999999999999999999",
         "/sandbox/mail?start=-1",
         "/crm/deal/details/0/?category_id=abc",
+        f"/crm/deal/details/{10**24}/",
+        f"/crm/type/{10**24}/kanban/",
+        f"/sandbox/mail/{10**24}",
+        f"/marketplace/app/{10**24}/",
+        f"/marketplace/app/1/?placement={10**24}",
+        f"/pub/form/{10**24}/",
+        f"/company/personal/user/{10**24}/tasks/",
+        f"/sandbox/ui/column?type=2&category=0&stage=NEW&below={10**24}",
+        f"/sandbox/ui/suggest?type={10**24}",
         "/crm/contact/list/?stage=x",
     ],
 )
@@ -239,6 +248,11 @@ def test_foreign_pages_change_nothing(
         ("/sandbox/ui/task/complete", {"task_id": "999"}),
         ("/sandbox/ui/uninstall", {"app_id": "999"}),
         ("/sandbox/ui/item", {"type": "999"}),
+        ("/sandbox/ui/item", {"type": "2", "value:closedate": "вчера"}),
+        ("/sandbox/ui/uninstall", {"app_id": str(10**24)}),
+        ("/sandbox/ui/webform", {"type": "2", "name": ""}),
+        ("/sandbox/ui/webform", {"type": "2", "name": "x", "parent_type": "999", "parent": "1"}),
+        (f"/pub/form/{10**24}/", {"NAME": "x"}),
     ],
 )
 def test_wrong_forms_are_refused_and_change_nothing(

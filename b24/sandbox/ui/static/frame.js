@@ -164,6 +164,13 @@
     sender.submit();
   }
 
+  /* A card's widget is told the card's address, any other one where the user came from. */
+  function address(place) {
+    var from = place.dataset.item ? window.location.href : document.referrer || window.location.href;
+    var url = new URL(from);
+    return url.origin === window.location.origin ? url.pathname + url.search : '/';
+  }
+
   /* Asks the portal to open an application (placement id or the application's own page) inside the element. */
   function open(place) {
     if (place.dataset.opened) return;
@@ -172,7 +179,7 @@
       method: 'POST', headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({
         app_id: place.dataset.app, placement_id: place.dataset.placement || null,
-        item_id: place.dataset.item || null, uri: window.location.pathname + window.location.search,
+        item_id: place.dataset.item || null, uri: address(place),
         params: place.dataset.params || null
       })
     }).then(function (answer) {
