@@ -1,4 +1,4 @@
-"""Closing an event: armed by moving it to Closed, announced, run after a delay or at once; moving back stops it.
+"""Closing an event: armed by moving it to Closed, announced, run after a delay or at once.
 
 Absent registrations become no-shows, materials go to those who came and other words to those who did not, and
 every subject is decided about once more. All of it may be repeated: nothing happens twice.

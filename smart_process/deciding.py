@@ -309,7 +309,7 @@ def _keep_up(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]
     if all(current[name] == value for name, value in told.items()):
         return
     _left(tx, case, current)
-    store.change(tx, current, now=case.now, priority=_urgency(rule), deadline=deadline, **told)
+    store.change(tx, current, now=case.now, urgency=_urgency(rule), deadline=deadline, **told)
     if told["priority"] != current["priority"]:
         text = explaining.changed(current["priority"], told["priority"], case.words)
         _tell(

@@ -40,7 +40,7 @@ class Guest:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One fact that still counts, with its id in the journal; ``what`` is a flag or ``arrived`` or ``no_show``."""
+    """One fact that still counts, with its id in the journal; ``what``: a flag, ``arrived``, ``no_show``."""
 
     fact_id: int
     participation_id: int

@@ -22,8 +22,8 @@ def owner(
     """The portal user who gets a deal or a task.
 
     The company's responsible while active, else the nearest active head above them, else the fallback of the
-    settings, else the event's responsible, else whoever installed the app. Somebody we never read of counts as
-    active only as long as nobody was read at all: a dismissed user's work must not pile up unseen.
+    settings, else the event's responsible, else whoever installed the app. Somebody we never read of
+    counts as active only as long as nobody was read at all: a dismissed user's work must not pile up unseen.
     """
     chain = [responsible_id, *_heads(responsible_id, colleagues), fallback_id, event_responsible_id]
     return next((one for one in chain if one and _works_here(one, colleagues)), installer_id)
@@ -39,7 +39,7 @@ def _works_here(user_id: int, colleagues: Colleagues) -> bool:
 def _heads(user_id: int | None, colleagues: Colleagues) -> list[int]:
     above: list[int] = []
     at = user_id
-    while at in colleagues and len(above) < _HIGHEST:
+    while at is not None and at in colleagues and len(above) < _HIGHEST:
         at = colleagues[at]["head_id"]
         if at is None or at in above:
             break

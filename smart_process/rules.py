@@ -1,7 +1,7 @@
 """Rules: which outcome a subject at an event deserves. Pure.
 
-A rule is a condition tree as plain data over what is known of a subject – a company with the union of its guests,
-or one person while no company is known. Rules are ordered and the first match decides.
+A rule is a condition tree as plain data over what is known of a subject – a company with the union of its
+guests, or one person while no company is known. Rules are ordered and the first match decides.
 
 A condition is ``{"all": […]}``, ``{"any": […]}``, ``{"not": …}`` or ``{"field", "op", "value"}``.
 """

@@ -146,10 +146,10 @@ def add(tx: Tx, values: Row) -> int | None:
     return row.id if row else None
 
 
-def change(tx: Tx, row: Row, *, now: datetime, priority: int = marks.NORMAL, **values: Any) -> None:
+def change(tx: Tx, row: Row, *, now: datetime, urgency: int = marks.NORMAL, **values: Any) -> None:
     """Change columns of an outcome and have its deal or task brought up to it."""
     tx.execute(sa.update(t.outcome).where(t.outcome.c.id == row["id"]).values(**values))
-    push(tx, row["portal_id"], row["id"], now=now, priority=priority)
+    push(tx, row["portal_id"], row["id"], now=now, priority=urgency)
 
 
 def rename(tx: Tx, outcome_id: int, subject: str) -> None:

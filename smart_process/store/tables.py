@@ -68,6 +68,7 @@ person = sa.Table(
     sa.Index("ix_person_email", "portal_id", "email"),
     sa.Index("ix_person_phone", "portal_id", "phone"),
     sa.Index("ix_person_contact", "portal_id", "contact_id"),
+    sa.Index("ix_person_company", "portal_id", "company_id"),
 )
 
 company = sa.Table(
@@ -244,6 +245,7 @@ outcome = sa.Table(
         postgresql_where=sa.text("state = 'live'"),
     ),
     sa.Index("ix_outcome_item", "portal_id", "kind", "item_id"),
+    sa.Index("ix_outcome_subject", "event_id", "subject"),
 )
 
 message = sa.Table(

@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_person_uid")),
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.create_index("ix_person_company", ["portal_id", "company_id"], unique=False)
         batch_op.create_index("ix_person_contact", ["portal_id", "contact_id"], unique=False)
         batch_op.create_index("ix_person_email", ["portal_id", "email"], unique=False)
         batch_op.create_index("ix_person_phone", ["portal_id", "phone"], unique=False)
@@ -238,6 +239,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("outcome", schema=None) as batch_op:
         batch_op.create_index("ix_outcome_item", ["portal_id", "kind", "item_id"], unique=False)
+        batch_op.create_index("ix_outcome_subject", ["event_id", "subject"], unique=False)
         batch_op.create_index(
             "uq_outcome_live",
             ["event_id", "subject"],
@@ -401,6 +403,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("state = 'live'"),
             postgresql_where=sa.text("state = 'live'"),
         )
+        batch_op.drop_index("ix_outcome_subject")
         batch_op.drop_index("ix_outcome_item")
 
     op.drop_table("outcome")
@@ -411,6 +414,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_person_phone")
         batch_op.drop_index("ix_person_email")
         batch_op.drop_index("ix_person_contact")
+        batch_op.drop_index("ix_person_company")
 
     op.drop_table("person")
     op.drop_table("method_budget")
