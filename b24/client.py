@@ -308,7 +308,9 @@ class Client:
         self._portals.limits.wait(self.portal_id, method, interactive=interactive)
         if before_send is not None:
             before_send()
-        payload = {**params, "auth": self._viewer_token or portal.access_token}
+        # An empty viewer's token must not fall back to the installer's rights.
+        token = portal.access_token if self._viewer_token is None else self._viewer_token
+        payload = {**params, "auth": token}
         return self._portals.transport.post(f"{endpoint}{method}", payload, interactive=interactive)
 
     def _keep_endpoint(self, portal: Portal, endpoint: str) -> None:
