@@ -108,7 +108,8 @@ def columns_of(kind: ObjectType, *, original: bool) -> filters.Resolver:
     """Names of a type's items as filters and orders use them."""
 
     def resolve(name: str) -> Column | None:
-        field = kind.field_of(name, original=original)
+        # "ID" is understood too: clients such as fast-bitrix24 page every list with order[ID].
+        field = kind.field_of("id" if name == "ID" else name, original=original)
         return None if field is None or field.name in _HIDDEN else _column(kind, field)
 
     return resolve

@@ -26,7 +26,7 @@ tables("CREATE TABLE IF NOT EXISTS crm_file (id INTEGER PRIMARY KEY AUTOINCREMEN
 
 _RUSSIAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 LINK_TYPES = frozenset(
-    {"crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_deal", "crm_entity", "user"}
+    {"crm_company", "crm_contact", "crm_lead", "crm_quote", "crm_deal", "crm_entity", "user", "employee"}
 )
 NUMBER_TYPES = frozenset({"integer", "crm_category", "enumeration"}) | LINK_TYPES
 #: Links that read 0 and not null when empty.
@@ -40,7 +40,7 @@ def parse_moment(value: Any) -> datetime | None:
     Raises:
         ValueError: not a date.
     """
-    if value in (None, "", False):
+    if value is None or value is False or value == "":
         return None
     written = str(value).strip()
     match = _RUSSIAN.fullmatch(written)
@@ -81,7 +81,7 @@ def shown_date(day: str) -> str:
 
 
 def _number(value: Any) -> int | None:
-    if value in (None, "", False):
+    if value is None or value is False or value == "":
         return None
     found = integer(value)
     if found is None:
@@ -94,7 +94,7 @@ def _link(value: Any) -> int | None:
 
 
 def _double(value: Any) -> float | None:
-    if value in (None, "", False):
+    if value is None or value is False or value == "":
         return None
     number = float(str(value).replace(",", ".").replace(" ", ""))
     if number != number or abs(number) > 1e18:
@@ -164,7 +164,7 @@ def read_value(db: sqlite3.Connection, field: Field, value: Any) -> Any:
 
 
 def _many(field: Field, value: Any) -> list[Any]:
-    if value in (None, "", False):
+    if value is None or value is False or value == "":
         return []
     if not isinstance(value, dict | list):
         kind = "string" if isinstance(value, str) else type(value).__name__
