@@ -21,7 +21,8 @@ from tests.chromium import Console
 
 pytestmark = pytest.mark.e2e
 SDK = Path(__file__).parents[3] / "placements" / "static" / "vendor" / "b24jssdk.min.js"
-PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><p id="where">{where}</p>{script}'
+# The library comes first: once the paragraph is there, it has been run.
+PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{script}<p id="where">{where}</p>'
 
 
 @dataclass(frozen=True)
