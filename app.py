@@ -1,7 +1,7 @@
 """The event app for Bitrix24: wiring and the command line.
 
 ``create_app`` puts the parts together; everything it needs comes from :class:`Config`. The environment is read here
-and nowhere else.
+and nowhere else. Each command imports what it needs when it runs: the local portal starts without the app's libraries.
 """
 
 from __future__ import annotations
@@ -16,20 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+if TYPE_CHECKING:
+    from flask import Flask, Response
 
-import handlers
-import placements
-from b24.client import Portals
-from b24.oauth import ORIGINS, OAuth
-from b24.secrets import Secrets
-from b24.store.engine import Store
-from b24.store.migrate import upgrade
-from b24.transport import Transport
-from smart_process.service import Service
-from smart_process.sync.worker import Worker
+    from smart_process.service import Service
+    from smart_process.sync.worker import Worker
 
 HERE = Path(__file__).parent
 BODY_LIMIT = 1_000_000
@@ -74,6 +67,15 @@ class Built:
 
 def build(config: Config, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Built:
     """Open the database (upgrading it), and wire web and background; nothing runs yet."""
+    from b24.client import Portals
+    from b24.oauth import ORIGINS, OAuth
+    from b24.secrets import Secrets
+    from b24.store.engine import Store
+    from b24.store.migrate import upgrade
+    from b24.transport import Transport
+    from smart_process.service import Service
+    from smart_process.sync.worker import Worker
+
     store = Store(config.database_url)
     upgrade(store)
     secrets = Secrets(config.keys)
@@ -98,6 +100,11 @@ def build(config: Config, *, clock: Callable[[], datetime] = lambda: datetime.no
 
 def create_app(service: Service) -> Flask:
     """The web side over a wired service."""
+    from flask import Flask
+
+    import handlers
+    import placements
+
     web = Flask(
         __name__,
         template_folder=str(HERE / "placements" / "templates"),

@@ -77,7 +77,7 @@ class Demo:
             self.portal.wait()
             made = installing.register(self.portal, own)
             kept.app_id, kept.client_id, kept.client_secret = (
-                int(made["app_id"]),
+                int(made["id"]),
                 made["client_id"],
                 made["client_secret"],
             )
@@ -149,7 +149,8 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
         return _print_running(running, options.json)
     choose_ports(folder.kept, options.port)
     folder.save()
-    demo = Demo(folder, script, public_url.rstrip("/"), options.log, options.json and not options.play)
+    log = _log_of(options) if options.play or options.log else None
+    demo = Demo(folder, script, public_url.rstrip("/"), log, options.json and not options.play)
     try:
         demo.start(start_app)
         if options.play:
@@ -169,7 +170,20 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
 def _play(demo: Demo, options: argparse.Namespace, stopping: threading.Event) -> int:
     from smart_process.demo.play import play
 
-    return play(demo, guests=options.guests, seed=options.seed, as_json=options.json, stopping=stopping)
+    return play(
+        demo,
+        guests=options.guests,
+        seed=options.seed,
+        as_json=options.json,
+        log=_log_of(options),
+        stopping=stopping,
+    )
+
+
+def _log_of(options: argparse.Namespace) -> Path:
+    """Where the portal's REST calls are written; a play counts them."""
+    given: Path | None = options.log
+    return given or options.state / "calls.jsonl"
 
 
 def _wait(demo: Demo, stopping: threading.Event) -> None:

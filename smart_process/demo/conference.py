@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from smart_process import devices
-from smart_process.demo.portal import ADMIN, PortalFailed
+from smart_process.demo.portal import ADMIN, PortalFailed, Rest
 from smart_process.schema import COMPANY, Binding
+from smart_process.service import Service
 from smart_process.settings import SegmentFields, Settings, Smtp
 from smart_process.store import setups
 from smart_process.store import sync as store
@@ -48,14 +49,14 @@ def prepare(demo: Demo) -> None:
 
 def binding(demo: Demo) -> Binding:
     """Names in the demo's portal."""
-    service = _service(demo)
+    service = service_of(demo)
     with service.store.reading() as tx:
         return setups.read(tx, PORTAL_ID).bound
 
 
 def event(demo: Demo) -> Row:
     """The event as the app knows it; waits until it does."""
-    service = _service(demo)
+    service = service_of(demo)
 
     def known() -> Row | None:
         with service.store.reading() as tx:
@@ -89,13 +90,15 @@ def wait_for(what: str, look: Callable[[], T | None], within_s: float = 30.0) ->
     raise PortalFailed(f"waited {within_s:.0f} s for {what}")
 
 
-def _service(demo: Demo) -> Any:
+def service_of(demo: Demo) -> Service:
+    """The running app's service."""
     if demo.app is None:
         raise PortalFailed("the app is not running")
     return demo.app.service
 
 
-def _rest(demo: Demo) -> Any:
+def rest_of(demo: Demo) -> Rest:
+    """The portal's REST as its administrator."""
     if demo.rest is None:
         raise PortalFailed("the portal is not running")
     return demo.rest
@@ -103,7 +106,7 @@ def _rest(demo: Demo) -> Any:
 
 def _settings(demo: Demo) -> None:
     """What an administrator answers: where mails leave, whose field is the segment, which form is whose."""
-    service, kept = _service(demo), demo.kept
+    service, kept = service_of(demo), demo.kept
     with service.store.reading() as tx:
         before = setups.read(tx, PORTAL_ID).settings
     now = replace(
@@ -124,13 +127,13 @@ def _settings(demo: Demo) -> None:
 
 
 def _write(demo: Demo, settings: Settings) -> None:
-    with _service(demo).store.transaction() as tx:
+    with service_of(demo).store.transaction() as tx:
         setups.write_settings(tx, PORTAL_ID, settings)
 
 
 def _segment(demo: Demo) -> SegmentFields:
     """The portal's own company fields for potential, cooperation and region, found by their titles."""
-    fields = _rest(demo).call("crm.item.fields", {"entityTypeId": COMPANY})["fields"]
+    fields = rest_of(demo).call("crm.item.fields", {"entityTypeId": COMPANY})["fields"]
     named = {str(spec.get("title", "")).casefold(): name for name, spec in fields.items()}
     potential = named.get("потенциал", "")
     levels = {"высокий": "high", "средний": "medium", "низкий": "low"}
@@ -161,27 +164,44 @@ def _add_event(demo: Demo) -> int:
     }
     fields: dict[str, Any] = {kind.fields[name]: value for name, value in values.items()}
     fields |= {"title": TITLE, "stageId": kind.stages["open"], "assignedById": ADMIN}
-    added = _rest(demo).call("crm.item.add", {"entityTypeId": kind.entity_type_id, "fields": fields})
+    added = rest_of(demo).call("crm.item.add", {"entityTypeId": kind.entity_type_id, "fields": fields})
     return int(added["item"]["id"])
 
 
 def _add_form(demo: Demo) -> int:
-    """The CRM form «Регистрация»: a marketer draws it in the portal; its hidden default links it to the event."""
+    """The CRM form «Регистрация»: a marketer draws it in the portal; a hidden field links it to the event."""
     names = binding(demo)
-    made = demo.portal.control(
-        "forms",
-        {
-            "name": "Регистрация на конференцию",
-            "entity_type_id": names.participation.entity_type_id,
-            "presets": {names.parent_event: demo.kept.event_item_id},
-            "duplicate_mode": "merge",
-        },
+    shown = (
+        ("last_name", "Фамилия", "string", "contact", "LAST_NAME"),
+        ("first_name", "Имя", "string", "contact", "NAME"),
+        ("company", "Компания", "string", "company", "TITLE"),
+        ("position", "Должность", "string", "contact", "POST"),
+        ("email", "E-mail", "email", "contact", "EMAIL"),
+        ("phone", "Телефон", "phone", "contact", "PHONE"),
     )
-    return int(made["id"])
+    fields = [
+        {"name": name, "caption": caption, "kind": kind, "entity": entity, "target": target, "required": "Y"}
+        for name, caption, kind, entity, target in shown
+    ]
+    hidden = {
+        "name": "event",
+        "caption": "Мероприятие",
+        "kind": "hidden",
+        "entity": "item",
+        "target": f"PARENT_ID_{names.event.entity_type_id}",
+        "value": demo.kept.event_item_id,
+    }
+    definition = {
+        "name": "Регистрация на конференцию",
+        "target_type": names.participation.entity_type_id,
+        "agreement": "Согласие на обработку персональных данных",
+        "fields": [*fields, hidden],
+    }
+    return int(demo.portal.control("forms", definition)["id"])
 
 
 def _enrolment(demo: Demo) -> str:
-    row, service = event(demo), _service(demo)
+    row, service = event(demo), service_of(demo)
     with service.store.transaction() as tx:
         return devices.create_enrolment(
             tx,

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,37 @@ class Rest:
             return body
         raise PortalFailed(f"{method}: the portal's request limit did not let us through")
 
+    def batch(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+        """Up to 50 commands; results by key.
+
+        Raises:
+            PortalFailed: one of them was refused.
+        """
+        cmd = {key: f"{method}?{_query(params)}" for key, (method, params) in commands.items()}
+        answer = self.call("batch", {"halt": 0, "cmd": cmd})
+        if answer["result_error"]:
+            raise PortalFailed(f"batch: {answer['result_error']}")
+        results = answer["result"]
+        return dict(results) if isinstance(results, dict) else {}
+
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
+
+
+def _query(params: Mapping[str, Any]) -> str:
+    """PHP-style nested keys, as inside a batch command."""
+    from urllib.parse import urlencode
+
+    return urlencode(list(_pairs("", params)))
+
+
+def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _pairs(f"{name}[{key}]" if name else str(key), one)
+    elif isinstance(value, list | tuple):
+        for at, one in enumerate(value):
+            yield from _pairs(f"{name}[{at}]", one)
+    else:
+        yield name, "" if value is None else str(value)
