@@ -13,13 +13,12 @@ from b24.events import PortalEvent
 from b24.launch import accept_token
 from b24.portals import Portal
 from b24.store import marks
+from smart_process.provision import renewal
 from smart_process.service import Service
 from smart_process.store.erasure import forget_portal
 
 SELF_PROVING = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
 """Events that may bring a new ``application_token`` and are proved by their own tokens."""
-PROVISION = "provision"
-"""Mark, key ``0``: bring the portal to the declared schema again (bindings may be gone after an update)."""
 
 
 def renewed(service: Service, event: PortalEvent) -> None:
@@ -37,7 +36,8 @@ def renewed(service: Service, event: PortalEvent) -> None:
         raise Untrusted(error.code or "UNPROVED") from None
     if event.event == "ONAPPUPDATE":
         with service.store.transaction() as tx:
-            marks.mark(tx, portal_id, PROVISION, ["0"], now=service.clock())
+            # Bindings may be gone after an update.
+            marks.mark(tx, portal_id, renewal.MARK, ["0"], now=service.clock())
     service.wake(portal_id)
 
 

@@ -13,6 +13,7 @@ from b24.errors import B24Error
 from b24.store import marks
 from placements.registry import Opened
 from smart_process.language import Translator, period
+from smart_process.provision import renewal
 from smart_process.schema import TYPES, version
 from smart_process.service import Service
 from smart_process.store import overview
@@ -95,7 +96,7 @@ def _health(service: Service, opened: Opened, _: Translator) -> dict[str, Any]:
     with service.store.transaction() as tx:
         if opened.binding.version != version():
             # The app was updated since: its schema is brought up to date by the next drain.
-            marks.mark(tx, portal_id, "provision", ["0"], now=now)
+            marks.mark(tx, portal_id, renewal.MARK, ["0"], now=now)
         problems = overview.held(tx, portal_id)
         waiting = marks.waiting(tx, portal_id)
     if opened.binding.version != version():

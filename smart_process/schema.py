@@ -163,7 +163,7 @@ _EVENT = TypeSpec(
             by_app=True,
         ),
         FieldSpec("place", "PLACE", "string", Words("Место", "Place", "Өтетін орны"), in_filter=True),
-        FieldSpec("capacity", "CAPACITY", "integer", Words("Мест", "Capacity", "Орын саны")),
+        FieldSpec("capacity", "CAPACITY", "integer", Words("Вместимость", "Capacity", "Орын саны")),
         FieldSpec(
             "product_lines",
             "LINES",

@@ -236,7 +236,7 @@ class Provision:
     def _claim(self, run: str) -> Progress:
         now = self._clock()
         with self._store.transaction() as tx:
-            notes = setups.read(tx, self._portal_id).progress
+            notes = setups.read(tx, self._portal_id, lock=True).progress
             if notes.get("run") != run:
                 raise StaleRun(run)
             reports = {key: Report(**one) for key, one in notes.get("reports", {}).items()}
@@ -250,7 +250,7 @@ class Provision:
 
     def _release(self, run: str, reports: dict[str, Report]) -> None:
         with self._store.transaction() as tx:
-            if setups.read(tx, self._portal_id).progress.get("run") != run:
+            if setups.read(tx, self._portal_id, lock=True).progress.get("run") != run:
                 raise StaleRun(run)
             self._book.notes |= {
                 "reports": {key: vars(one) for key, one in reports.items()},

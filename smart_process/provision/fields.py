@@ -22,6 +22,8 @@ from smart_process.schema import (
     userfield_name,
 )
 
+_DEALS = Words("Сделки", "Deals", "Мәмілелер")
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -55,7 +57,7 @@ def owners(w: Workplace) -> list[Owner]:
         )
         for key, known in w.types.items()
     ]
-    return [*found, Owner("deal", DEAL, 0, "CRM", DEAL_FIELDS)]
+    return [*found, Owner("deal", DEAL, 0, _DEALS.get(w.language), DEAL_FIELDS)]
 
 
 def make_fields(w: Workplace) -> Report:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from b24.errors import Rejected, SetupMissing
 from smart_process.provision.workplace import Report, SetupProblem, Workplace
 from smart_process.schema import MARKER, TYPES, TypeSpec, Words, marker_id, userfield_entity, userfield_name
 
@@ -30,7 +31,7 @@ def make_types(w: Workplace) -> Report:
         else:
             report.found.append(str(row["title"]))
         _remember(w, spec, row)
-        _mark(w, spec, report)
+        _mark(w, spec)
     return report
 
 
@@ -133,12 +134,21 @@ def _remember(w: Workplace, spec: TypeSpec, row: Mapping[str, Any]) -> None:
 
 
 def _category(w: Workplace, entity_type_id: int) -> int:
-    rows = w.client.call("crm.category.list", {"entityTypeId": entity_type_id})["categories"]
+    """Id of the default funnel: every type has one, also where people cannot make others.
+
+    Source: crm/universal/category/crm-category-list.md, crm/status/crm-status-entity-types.md.
+    """
+    try:
+        rows = w.client.call("crm.category.list", {"entityTypeId": entity_type_id})["categories"]
+    except (Rejected, SetupMissing):
+        # Portals that count funnels off as "not supported" still name the one funnel with its stages.
+        named = w.client.call("crm.status.entity.types", {})
+        rows = [{"id": row["CATEGORY_ID"]} for row in named if row.get("ENTITY_TYPE_ID") == entity_type_id]
     default = next((row for row in rows if row.get("isDefault") in ("Y", True)), rows[0])
     return int(default["id"])
 
 
-def _mark(w: Workplace, spec: TypeSpec, report: Report) -> None:
+def _mark(w: Workplace, spec: TypeSpec) -> None:
     known = w.types[spec.key]
     declared = next(one for one in spec.fields if one.name == MARKER)
     name = userfield_name(known["id"], declared.code)
@@ -159,7 +169,6 @@ def _mark(w: Workplace, spec: TypeSpec, report: Report) -> None:
         },
         write=True,
     )
-    report.made.append(declared.label.get(w.language))
 
 
 def _read(w: Workplace, spec: TypeSpec) -> dict[str, Any]:

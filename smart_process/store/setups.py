@@ -34,9 +34,13 @@ class Setup:
         return self.binding
 
 
-def read(tx: Tx, portal_id: int) -> Setup:
-    """The setup of a portal; an empty one for a portal never provisioned."""
-    row = tx.execute(sa.select(t.setup).where(t.setup.c.portal_id == portal_id)).first()
+def read(tx: Tx, portal_id: int, *, lock: bool = False) -> Setup:
+    """The setup of a portal; an empty one for a portal never provisioned.
+
+    ``lock`` keeps others from changing it until the transaction ends.
+    """
+    statement = sa.select(t.setup).where(t.setup.c.portal_id == portal_id)
+    row = tx.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         return Setup()
     kept = dict(row.binding)

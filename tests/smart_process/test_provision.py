@@ -12,6 +12,7 @@ from b24.errors import Rejected, Unavailable
 from b24.sandbox.server import Options, Sandbox
 from smart_process.facts import Stage
 from smart_process.provision import STEPS, Provision, StaleRun
+from smart_process.provision.renewal import renew
 from smart_process.schema import DEAL, EVENTS, FLAGS, PLACEMENTS, TYPES, flag_field
 from smart_process.store import setups
 from tests.portal_and_app import PortalAndApp, is_writing, portal_and_app
@@ -292,6 +293,45 @@ def test_a_step_that_failed_is_tried_again_with_the_same_call(place: PortalAndAp
     again = place.step(begun["session"])
     assert again["problem"] is None
     assert [one["state"] for one in again["steps"]][:3] == ["done", "done", "next"]
+
+
+def test_a_step_that_runs_is_not_run_again_beside_it_until_it_is_taken_for_dead(place: PortalAndApp) -> None:
+    begun = place.begin()
+    with place.service.store.transaction() as tx:
+        notes = setups.read(tx, place.portal_id).progress
+        setups.write_progress(tx, place.portal_id, notes | {"busy_until": "2999-01-01T00:00:00+00:00"})
+    waiting = place.step(begun["session"])
+    assert (waiting["busy"], waiting["steps"][0]["state"]) == (True, "next")
+    with place.service.store.transaction() as tx:
+        setups.write_progress(tx, place.portal_id, notes | {"busy_until": "2000-01-01T00:00:00+00:00"})
+    assert place.step(begun["session"])["steps"][0]["state"] == "done"
+
+
+def test_where_funnels_are_not_supported_the_one_there_is_is_found(place: PortalAndApp) -> None:
+    place.begin()
+
+    class WithoutFunnels(Faulty):
+        def call(self, method: str, params: Mapping[str, Any] | None = None, *, write: bool = False) -> Any:
+            if method == "crm.category.list":
+                raise Rejected("ENTITY_TYPE_NOT_SUPPORTED")
+            return self.client.call(method, params, write=write)
+
+    client = WithoutFunnels(place.service.portals.client(place.portal_id), 0, "nothing")
+    assert provision(place, client).run_all().done
+    told = place.rest("crm.category.list", {"entityTypeId": place.binding.event.entity_type_id})
+    assert place.binding.event.category_id == told["categories"][0]["id"]
+
+
+def test_an_installed_portal_is_brought_up_to_date_without_a_person(place: PortalAndApp) -> None:
+    place.install()
+    part = place.binding.participation
+    found = place.rest(
+        "userfieldconfig.list", {"moduleId": "crm", "filter": {"fieldName": part.uppers["gate"]}}
+    )
+    place.rest("userfieldconfig.delete", {"moduleId": "crm", "id": found["fields"][0]["id"]})
+    assert renew(place.service, place.portal_id).done
+    described = place.rest("crm.item.fields", {"entityTypeId": part.entity_type_id})["fields"]
+    assert part.fields["gate"] in described
 
 
 def test_a_newer_run_makes_an_older_one_stop(place: PortalAndApp) -> None:
