@@ -288,15 +288,17 @@ def test_the_frame_takes_the_height_and_the_page_the_title_it_is_told(
     expect(page.locator("#pagetitle")).to_have_text("Новое имя")
 
 
-def test_reload_data_shows_the_card_afresh(
+def test_reload_data_shows_the_card_afresh_and_leaves_the_tab_alone(
     page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
 ) -> None:
     deal = rest("crm.item.add", {"entityTypeId": 2, "fields": {"title": "До"}})["item"]["id"]
     frame = open_tab(page, sandbox, app_server, deal)
     assert call(frame, "BX24.placement.getInterface(done);")["command"] == ["reloadData"]
     rest("crm.item.update", {"entityTypeId": 2, "id": deal, "fields": {"title": "После"}})
-    frame.evaluate("() => BX24.placement.call('reloadData', {}, function () {})")
+    frame.evaluate("() => { window.kept = 'here'; }")
+    assert call(frame, "BX24.placement.call('reloadData', {}, done);") == []
     expect(page.locator("#pagetitle")).to_have_text("После")
+    assert frame.evaluate("() => window.kept") == "here"
 
 
 def test_the_vendors_sdk_works_in_the_frame_unchanged(

@@ -123,8 +123,7 @@
     placementBindEvent: function () { /* no events are registered at these placements: ignored, as documented */ },
     reloadData: function (frame, params, done) {
       if (frame.init.PLACEMENT === 'DEFAULT') return;
-      done([]);
-      window.Portal.reloadCard();
+      window.Portal.refreshCard().then(function () { done([]); });
     },
     imCallTo: function () { window.Portal.notice('Звонки в учебном портале не работают'); },
     imPhoneTo: function () { window.Portal.notice('Телефония в учебном портале не работает'); },

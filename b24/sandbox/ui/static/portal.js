@@ -258,6 +258,22 @@
     window.location.reload();
   }
 
+  /* Draws the card anew from the portal's data; application tabs stay as they are. */
+  function refreshCard() {
+    return fetch(window.location.pathname + window.location.search).then(function (answer) {
+      if (!answer.ok) throw new Error('Не получилось обновить карточку');
+      return answer.text();
+    }).then(function (html) {
+      var fresh = new DOMParser().parseFromString(html, 'text/html');
+      ['#pagetitle', '.stages', '#panel-main', '#panel-related'].forEach(function (place) {
+        var mine = document.querySelector(place);
+        var other = fresh.querySelector(place);
+        if (mine && other) mine.innerHTML = other.innerHTML;
+      });
+      tellParent('changed');
+    }).catch(function (problem) { notice(problem.message, true); });
+  }
+
   function edit(field, on) {
     field.querySelector('.view').hidden = on;
     field.querySelector('.editor').hidden = !on;
@@ -295,7 +311,7 @@
 
   window.Portal = {
     notice: notice, slider: slider, closeSlider: closeSlider,
-    reloadCard: changedAndReload
+    refreshCard: refreshCard
   };
 
   document.querySelectorAll('[role=tablist]').forEach(bindTabs);
