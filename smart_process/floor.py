@@ -221,7 +221,7 @@ def annul(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datet
     seat = next((s for s in found if any(fact.key == arrival for fact in known[s.id])), None)
     if seat is None:
         return Done(Result.REFUSED, "not_let_in")
-    if any(_annuls(fact, arrival) for fact in known[seat.id]):
+    if _annulled(known[seat.id], arrival):
         return Done(Result.ALREADY, "already", seat)
     at = moment(one.set_at, skew=skew, now=now, starts_at=device.starts_at)
     data = {"annuls": arrival, "reason": one.reason, "device": device.name}
@@ -238,8 +238,12 @@ def _may_annul(device: Device, scan: Any, now: datetime) -> bool:
     return device.role == "supervise" or (own and now - scan.received_at <= OWN_UNDO)
 
 
-def _annuls(fact: NewFact, arrival: str) -> bool:
-    return fact.kind is Kind.ARRIVAL_ANNULLED and fact.data.get("annuls", arrival) == arrival
+def _annulled(known: Sequence[NewFact], arrival: str) -> bool:
+    """Whether an arrival was taken back since, by name or with all others."""
+    since = known[[fact.key for fact in known].index(arrival) :]
+    return any(
+        fact.kind is Kind.ARRIVAL_ANNULLED and fact.data.get("annuls", arrival) == arrival for fact in since
+    )
 
 
 def walk_in(tx: Tx, device: Device, one: WalkIn, *, skew: timedelta, now: datetime) -> Done:

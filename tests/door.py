@@ -50,6 +50,7 @@ class Door:
     token: str = ""
     now: datetime = NOW
     woken: list[int] = field(default_factory=list)
+    url: str = ""
 
     @property
     def web(self) -> FlaskClient:
@@ -75,6 +76,11 @@ class Door:
         with self.store.transaction() as tx:
             options: dict[str, Any] = {"gates": ["entrance"], "by": "user:1", "now": self.now} | kwargs
             return devices.create_enrolment(tx, self.event_id, **options)
+
+    def enrol_with(self, code: str) -> None:
+        """Use a code once, as another phone would."""
+        with self.store.transaction() as tx:
+            devices.enrol(tx, code, "Другой телефон", now=self.now)
 
     def call(self, path: str, body: Any, token: str | None = None, **kwargs: Any) -> Any:
         """POST JSON as a device."""
@@ -192,13 +198,14 @@ def add_guest(store: Store, portal_id: int, event_id: int, last_name: str = "И�
     return Guest(pid, str(ticket), person_id)
 
 
-def open_door(store: Store) -> Door:
+def open_door(store: Store, now: datetime = NOW) -> Door:
     """The API over a store with one portal and one live event, and one phone at its entrance."""
     metadata.create_all(store.engine)
     portal_id = add_portal(store)
     app = Flask("door", template_folder=str(scanner.TEMPLATES), static_folder=str(scanner.STATIC))
     app.testing = True
-    door = Door(store, app, portal_id, add_event(store, portal_id))
+    times = {"starts_at": now - timedelta(minutes=5), "ends_at": now + timedelta(hours=9)}
+    door = Door(store, app, portal_id, add_event(store, portal_id, **times), now=now)
     service = Service(
         store=store,
         clock=lambda: door.now,

@@ -206,6 +206,15 @@ def test_an_own_scan_is_taken_back_and_the_ticket_admits_again(any_door: Door) -
     assert any_door.scan(guest.ticket)["verdict"] == "admitted"
 
 
+def test_an_arrival_after_an_annulment_of_all_can_be_taken_back(door: Door) -> None:
+    guest = door.guest()
+    door.scan(guest.ticket)
+    door.record(guest, Kind.ARRIVAL_ANNULLED)
+    scan_id = door.scan(guest.ticket)["scan_id"]
+    assert annul(door, scan_id)["result"] == "done"
+    assert door.seat(guest).arrived_at is None
+
+
 def test_later_or_for_another_phones_scan_it_takes_a_supervisor(door: Door) -> None:
     guest, supervisor = door.guest(), door.enrol(role="supervise")
     scan_id = door.scan(guest.ticket)["scan_id"]

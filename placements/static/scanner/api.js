@@ -1,0 +1,43 @@
+// Calls to the app. Every failure becomes a Failure that says whether trying again can help.
+
+export class Failure extends Error {
+  // status 0: no answer at all. code: the last word of the problem's type.
+  constructor(status, code, detail) {
+    super(detail || code);
+    this.status = status;
+    this.code = code;
+  }
+
+  // Worth another try by itself, unchanged.
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+
+  // This phone is not (or no longer) allowed to call.
+  get stops() {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+export async function call(path, { token, body, timeoutMs = 8000 } = {}) {
+  const headers = { Accept: "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (body) headers["Content-Type"] = "application/json";
+  let reply;
+  try {
+    reply = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body ? JSON.stringify(body) : undefined,
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  } catch {
+    throw new Failure(0, "no-network", "");
+  }
+  const answer = await reply.json().catch(() => null);
+  if (reply.ok && answer) return answer;
+  if (reply.ok) throw new Failure(0, "unreadable", "");
+  throw new Failure(reply.status, String(answer?.type ?? "").split(":").pop(), answer?.detail ?? "");
+}

@@ -1,0 +1,112 @@
+// The camera and the decoder. A code held in view is told once; another code at once.
+
+const SAME_CODE_REST_MS = 2500;
+const WIDEST = 1024;
+const NEXT_LOOK_MS = 60;
+
+async function nativeDetector() {
+  try {
+    const formats = await BarcodeDetector.getSupportedFormats();
+    if (!formats.includes("qr_code")) return null;
+    const detector = new BarcodeDetector({ formats: ["qr_code"] });
+    return async (canvas) => (await detector.detect(canvas)).map((code) => code.rawValue);
+  } catch {
+    return null;
+  }
+}
+
+function wasmDetector(vendor) {
+  ZXingWASM.prepareZXingModule({
+    overrides: { locateFile: (path, prefix) => (path.endsWith(".wasm") ? vendor + path : prefix + path) },
+    fireImmediately: true,
+  });
+  const options = { formats: ["QRCode"], tryHarder: true, maxNumberOfSymbols: 1 };
+  return async (canvas, pen) => {
+    const picture = pen.getImageData(0, 0, canvas.width, canvas.height);
+    return (await ZXingWASM.readBarcodes(picture, options)).filter((code) => code.isValid).map((code) => code.text);
+  };
+}
+
+export class Camera extends EventTarget {
+  // Events: "code" {text}, "state" {state: starting | running | denied | none}.
+  constructor(video, vendor) {
+    super();
+    this.video = video;
+    this.vendor = vendor;
+    this.canvas = document.createElement("canvas");
+    this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.seen = new Map();
+    this.run = 0;
+    document.addEventListener("visibilitychange", () => this._returned());
+  }
+
+  async start() {
+    const run = ++this.run;
+    this._say("starting");
+    this.stop();
+    if (!navigator.mediaDevices?.getUserMedia) return this._say("none");
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({
+        audio: false,
+        video: { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } },
+      });
+      this.video.srcObject = this.stream;
+      await this.video.play();
+    } catch (error) {
+      return this._say(error.name === "NotFoundError" ? "none" : "denied");
+    }
+    this.detect ??= (await nativeDetector()) ?? wasmDetector(this.vendor);
+    this._say("running");
+    this._look(run);
+  }
+
+  stop() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+  }
+
+  // The phone was unlocked or the page came back: a camera taken away meanwhile is started anew.
+  _returned() {
+    if (document.visibilityState !== "visible" || this.state === "none" || this.state === "denied") return;
+    const track = this.stream?.getVideoTracks()[0];
+    if (!track || track.readyState !== "live" || track.muted) this.start();
+    else this.video.play().catch(() => this.start());
+  }
+
+  async _look(run) {
+    while (run === this.run) {
+      // Behind an open dialog somebody is busy with the guest before.
+      const watching = document.visibilityState === "visible" && !document.querySelector("dialog[open]");
+      if (watching && this.video.readyState >= 2) await this._read();
+      await new Promise((resolve) => setTimeout(resolve, NEXT_LOOK_MS));
+    }
+  }
+
+  async _read() {
+    const scale = Math.min(1, WIDEST / this.video.videoWidth);
+    this.canvas.width = Math.round(this.video.videoWidth * scale);
+    this.canvas.height = Math.round(this.video.videoHeight * scale);
+    this.pen.drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
+    let texts = [];
+    try {
+      texts = await this.detect(this.canvas, this.pen);
+    } catch {
+      // A native detector may fail for good on some phones: the decoder we bring takes over.
+      this.detect = wasmDetector(this.vendor);
+    }
+    for (const text of texts) if (text) this._found(text);
+  }
+
+  _found(text) {
+    const now = performance.now();
+    const rested = now - (this.seen.get(text) ?? -Infinity) > SAME_CODE_REST_MS;
+    this.seen.set(text, now);
+    for (const [other, at] of this.seen) if (now - at > SAME_CODE_REST_MS) this.seen.delete(other);
+    if (rested) this.dispatchEvent(new CustomEvent("code", { detail: { text } }));
+  }
+
+  _say(state) {
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: { state } }));
+  }
+}

@@ -1,0 +1,69 @@
+// What a verdict looks, sounds and feels like. Colour, symbol, word, sound and vibration each say it alone.
+
+export const SYMBOLS = {
+  admitted: "✓",
+  already_admitted: "↻",
+  wrong_event: "⇄",
+  wrong_gate: "⊘",
+  cancelled: "✕",
+  unknown: "?",
+  revoked: "⛔",
+  conflict: "⚠",
+  invalid: "…",
+  pending: "⏳",
+  checking: "…",
+};
+
+// [frequency Hz, length s]… and vibration ms.
+const HIGH_LOW = { notes: [[660, 0.12], [330, 0.22]], shake: [120, 60, 120] };
+const REFUSED = { notes: [[220, 0.16], [220, 0.16], [180, 0.3]], shake: [250, 80, 250] };
+const SIGNALS = {
+  admitted: { notes: [[880, 0.09], [1320, 0.14]], shake: [60] },
+  already_admitted: HIGH_LOW,
+  conflict: HIGH_LOW,
+  pending: { notes: [[520, 0.18]], shake: [40, 40, 40] },
+  wrong_event: REFUSED,
+  wrong_gate: REFUSED,
+  cancelled: REFUSED,
+  unknown: REFUSED,
+  revoked: REFUSED,
+  invalid: REFUSED,
+};
+
+let audio = null;
+
+// Browsers let a page sound only after somebody touched it.
+export function allowSound() {
+  try {
+    audio ??= new AudioContext();
+    if (audio.state === "suspended") audio.resume().catch(() => {});
+  } catch {
+    audio = null;
+  }
+}
+
+export function signal(verdict) {
+  const { notes, shake } = SIGNALS[verdict] ?? REFUSED;
+  try {
+    navigator.vibrate?.(shake);
+  } catch {
+    // Without vibration there are still four signs.
+  }
+  if (audio?.state === "running") play(notes);
+}
+
+function play(notes) {
+  let at = audio.currentTime + 0.01;
+  for (const [frequency, length] of notes) {
+    const tone = audio.createOscillator();
+    const volume = audio.createGain();
+    tone.type = "square";
+    tone.frequency.value = frequency;
+    volume.gain.setValueAtTime(0.18, at);
+    volume.gain.exponentialRampToValueAtTime(0.001, at + length);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(at);
+    tone.stop(at + length);
+    at += length;
+  }
+}

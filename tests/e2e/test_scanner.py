@@ -1,0 +1,242 @@
+"""The scanner in a real browser: enrolling, the camera, verdicts, flags, search, walk-ins, no network."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from werkzeug.serving import make_server
+
+from b24.store.engine import Store
+from smart_process.facts import Kind
+from tests.chromium import Console
+from tests.door import Door, Guest, open_door
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
+    door = open_door(store, now=datetime.now(UTC).replace(microsecond=0))
+    server = make_server("127.0.0.1", 0, door.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    door.url = f"http://127.0.0.1:{server.port}"
+    yield door
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    store.close()
+
+
+def enrol(page: Page, door: Door, **kwargs: object) -> None:
+    page.goto(f"{door.url}/scan/{door.code(**kwargs)}")
+    page.get_by_label("Как назвать этот телефон?").fill("Вход 2, Айгуль")
+    page.get_by_role("button", name="Начать").click()
+    expect(page).to_have_url(f"{door.url}/scan/")
+    expect(page.locator("#event")).to_have_text("Партнёрская конференция")
+
+
+def type_code(page: Page, code: str) -> None:
+    page.get_by_role("button", name="Код", exact=True).click()
+    page.get_by_role("textbox", name="Код билета").fill(code)
+    page.get_by_role("button", name="Проверить").click()
+
+
+def expect_verdict(page: Page, verdict: str, *texts: str) -> None:
+    box = page.locator("#verdict")
+    expect(box).to_have_attribute("data-verdict", verdict)
+    for text in texts:
+        expect(box).to_contain_text(text)
+
+
+def expect_unsent(page: Page, count: int) -> None:
+    expect(page.locator("#queue")).to_have_attribute("data-unsent", str(count))
+
+
+def arrivals(door: Door, guest: Guest) -> int:
+    return len(door.facts(guest, Kind.ARRIVED))
+
+
+def test_a_ticket_before_the_camera_is_admitted_and_flagged_in_three_taps(
+    door: Door, camera_page: Callable[..., Page]
+) -> None:
+    guest = door.guest()
+    page = camera_page(f"https://app.example/t/{guest.ticket}")
+    enrol(page, door)
+    expect_verdict(page, "admitted", "Проходите", "Иванов Пётр", "ТОО «Ромашка»")
+    assert door.seat(guest).device == "Вход 2, Айгуль"
+    page.get_by_role("button", name="Интерес к продукту").click()
+    page.get_by_role("button", name="Телефония").click()
+    page.get_by_role("button", name="Просит расчёт").click()
+    expect_unsent(page, 0)
+    eventually(lambda: set(door.seat(guest).flags) == {"product_interest", "quote_requested"})
+    assert door.seat(guest).product_lines == ["Телефония"]
+    # Held in view all the while, the code was scanned once.
+    with door.store.reading() as tx:
+        assert tx.exec_driver_sql("SELECT count(*) FROM scan").scalar() == 1
+
+
+def test_the_next_code_is_judged_without_a_tap(door: Door, camera_page: Callable[..., Page]) -> None:
+    one, two, cancelled = door.guest(), door.guest("Петров"), door.guest("Сидоров")
+    door.record(cancelled, Kind.CANCELLED)
+    page = camera_page(one.ticket, two.ticket, cancelled.ticket, "WIFI:S:hall;;", seconds_each=0.7)
+    enrol(page, door)
+    for verdict in ("admitted", "cancelled", "unknown"):
+        expect_verdict(page, verdict)
+    eventually(lambda: arrivals(door, one) == arrivals(door, two) == 1)
+    assert arrivals(door, cancelled) == 0
+
+
+def test_a_typed_code_gets_its_verdict_and_can_be_undone(
+    door: Door, phone_page: Page, console: Console
+) -> None:
+    guest = door.guest()
+    enrol(phone_page, door)
+    type_code(phone_page, guest.ticket)
+    expect_verdict(phone_page, "admitted", "Иванов Пётр")
+    type_code(phone_page, guest.ticket)
+    expect_verdict(phone_page, "already_admitted", "Уже отмечен в")
+    phone_page.get_by_role("button", name="Отменить").click()
+    expect(phone_page.locator("#toast")).to_have_text("Отменять нечего")
+    door.record(guest, Kind.ARRIVAL_ANNULLED)
+    type_code(phone_page, guest.ticket)
+    expect_verdict(phone_page, "admitted")
+    phone_page.get_by_role("button", name="Отменить").click()
+    expect(phone_page.locator("#toast")).to_have_text("Приход отменён")
+    assert door.seat(guest).arrived_at is None
+
+
+def test_a_usb_scanner_types_into_the_page(door: Door, page: Page) -> None:
+    guest = door.guest()
+    enrol(page, door)
+    page.keyboard.type(guest.ticket)
+    page.keyboard.press("Enter")
+    expect_verdict(page, "admitted", "Иванов Пётр")
+
+
+def test_a_guest_is_found_by_name_and_let_in(door: Door, phone_page: Page) -> None:
+    guest = door.guest("Семёнова", first_name="Анна")
+    enrol(phone_page, door)
+    phone_page.get_by_role("button", name="Поиск").click()
+    phone_page.get_by_role("searchbox").fill("анна семен")
+    phone_page.get_by_role("button", name=re.compile("Семёнова Анна")).click()
+    expect_verdict(phone_page, "admitted", "Семёнова Анна")
+    assert door.seat(guest).stage == "arrived"
+
+
+def test_a_guest_without_a_ticket_walks_in_and_gets_a_note(door: Door, phone_page: Page) -> None:
+    enrol(phone_page, door)
+    phone_page.get_by_role("button", name="Без билета").click()
+    phone_page.get_by_role("textbox", name="Фамилия", exact=True).fill("Сергеева")
+    phone_page.get_by_role("textbox", name="Имя", exact=True).fill("Анна")
+    phone_page.get_by_role("button", name="Записать и впустить").click()
+    expect_verdict(phone_page, "admitted", "Сергеева Анна")
+    phone_page.get_by_role("button", name="Заметка").click()
+    phone_page.get_by_role("textbox", name="Заметка").fill("ждёт прайс")
+    phone_page.get_by_role("button", name="Сохранить").click()
+    expect(phone_page.locator("#toast")).to_contain_text("Записано")
+    with door.store.reading() as tx:
+        row = tx.exec_driver_sql("SELECT source, stage, note FROM participation").one()
+    assert tuple(row) == ("walk_in", "arrived", "ждёт прайс")
+
+
+def test_without_network_scans_are_kept_over_a_reload_and_sent_once(
+    door: Door, phone_page: Page, console: Console
+) -> None:
+    console.expect("ERR_FAILED|ERR_INTERNET_DISCONNECTED|Failed to load resource")
+    one, cancelled = door.guest(), door.guest("Сидоров")
+    door.record(cancelled, Kind.CANCELLED)
+    enrol(phone_page, door)
+
+    def cut(route: Route) -> None:
+        route.abort()
+
+    phone_page.route("**/api/v1/**", cut)
+    type_code(phone_page, cancelled.ticket)
+    expect_verdict(phone_page, "pending", "Записано, не проверено")
+    type_code(phone_page, one.ticket)
+    expect_unsent(phone_page, 2)
+    expect(phone_page.locator("#queue-text")).to_have_text("Нет связи · 2")
+    phone_page.reload()
+    expect_unsent(phone_page, 2)
+    assert arrivals(door, one) == 0
+    phone_page.unroute("**/api/v1/**", cut)
+    phone_page.locator("#queue").click()
+    phone_page.get_by_role("button", name="Отправить сейчас").click()
+    expect_unsent(phone_page, 0)
+    expect(phone_page.locator("#toast")).to_contain_text("Проверено позже: Билет отменён – Сидоров Пётр")
+    assert (arrivals(door, one), arrivals(door, cancelled)) == (1, 0)
+
+
+def test_an_answer_lost_on_its_way_does_no_harm(door: Door, phone_page: Page, console: Console) -> None:
+    console.expect("ERR_FAILED|Failed to load resource")
+    guest = door.guest()
+    enrol(phone_page, door)
+    lost: list[str] = []
+
+    def lose_the_first(route: Route) -> None:
+        if lost:
+            route.continue_()
+            return
+        lost.append(route.fetch().text())
+        route.abort()
+
+    phone_page.route("**/api/v1/scans", lose_the_first)
+    type_code(phone_page, guest.ticket)
+    expect_unsent(phone_page, 0)
+    expect_verdict(phone_page, "admitted", "Иванов Пётр")
+    assert "admitted" in lost[0]
+    assert arrivals(door, guest) == 1
+
+
+def test_a_revoked_phone_says_so_and_keeps_what_was_not_sent(
+    door: Door, phone_page: Page, console: Console
+) -> None:
+    console.expect("403|Failed to load resource")
+    guest = door.guest()
+    enrol(phone_page, door)
+    type_code(phone_page, guest.ticket)
+    expect_verdict(phone_page, "admitted")
+    with door.store.transaction() as tx:
+        tx.exec_driver_sql("UPDATE device SET revoked_at = created_at")
+    phone_page.get_by_role("button", name="Просит расчёт").click()
+    expect(phone_page.locator("#stopped")).to_contain_text("Организатор отключил этот телефон")
+    expect_unsent(phone_page, 1)
+    type_code(phone_page, guest.ticket)
+    expect_unsent(phone_page, 2)
+    assert door.seat(guest).flags == {}
+
+
+def test_the_scanner_without_enrolment_says_what_to_do(door: Door, phone_page: Page) -> None:
+    phone_page.goto(f"{door.url}/scan/")
+    expect(phone_page.get_by_role("heading", name="Телефон не подключён")).to_be_visible()
+
+
+def test_a_useless_link_does_not_enrol(door: Door, phone_page: Page, console: Console) -> None:
+    console.expect("410|Failed to load resource")
+    code = door.code(uses=1)
+    phone_page.goto(f"{door.url}/scan/{code}")
+    door.enrol_with(code)
+    phone_page.get_by_label("Как назвать этот телефон?").fill("Вход 3")
+    phone_page.get_by_role("button", name="Начать").click()
+    expect(phone_page.get_by_role("alert")).to_contain_text("достаточно телефонов")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_is_wider_than_the_screen(door: Door, page: Page, width: int) -> None:
+    door.guest("Константинопольский-Чернышевский", first_name="Максимилиан")
+    page.set_viewport_size({"width": width, "height": 740})
+    enrol(page, door, gates=["Главный вход с улицы", "Зал"])
+    guest = door.guest("Константинопольская-Чернышевская", company_name="Ж" * 120)
+    type_code(page, guest.ticket)
+    expect_verdict(page, "admitted")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollHeight") <= 740
