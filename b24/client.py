@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from b24 import portals as stored_portals
@@ -35,6 +35,7 @@ from b24.transport import Reply, Transport, check_address, origin_of
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 PAGE = 50
 BeforeSend = Callable[[], None]
 """Called after the rate slot was reserved and right before a request leaves (also before a repeated one)."""
@@ -219,11 +220,9 @@ class Client:
         """
         from b24 import bulk
 
-        portal = self._access()
-        try:
-            return bulk.read_all(self._portals, portal, method, params or {})
-        except TokenExpired:
-            return bulk.read_all(self._portals, self._renewed(portal), method, params or {})
+        return self._watched(
+            method, lambda portal: bulk.read_all(self._portals, portal, method, params or {})
+        )
 
     def _context(self, method: str, write: bool) -> Context:
         return Context(method, write, self._portals.clock())
@@ -244,10 +243,16 @@ class Client:
     def _envelope(
         self, method: str, params: Mapping[str, Any], write: bool, before_send: BeforeSend | None
     ) -> dict[str, Any]:
+        return self._watched(
+            method, lambda portal: self._patiently(portal, method, params, write, before_send)
+        )
+
+    def _watched(self, method: str, run: Callable[[Portal], T]) -> T:
+        """One line in the log per call; lost access pauses the portal."""
         started = time.monotonic()
         outcome = "ok"
         try:
-            return self._trying(method, params, write, before_send)
+            return self._with_token(run)
         except B24Error as error:
             outcome = f"{type(error).__name__}/{error.code}"
             if isinstance(error, AccessLost) and self._viewer_token is None:
@@ -257,23 +262,40 @@ class Client:
             ms = round(1000 * (time.monotonic() - started))
             log.info("portal=%d method=%s ms=%d outcome=%s", self.portal_id, method, ms, outcome)
 
-    def _trying(
-        self, method: str, params: Mapping[str, Any], write: bool, before_send: BeforeSend | None
-    ) -> dict[str, Any]:
-        """Once; again after a refresh (an expired token means: not executed); a read once more."""
+    def _with_token(self, run: Callable[[Portal], T]) -> T:
+        """Run with the current token, and once more with a fresh one: a refused token means nothing was
+        done.
+        """
         portal = self._access()
-        renewed = repeated = False
-        while True:
-            try:
-                return self._once(portal, method, params, write, before_send)
-            except TokenExpired as error:
-                if renewed:
-                    raise AccessLost(error.code, "a fresh token is refused", error.status) from None
-                portal, renewed = self._renewed(portal), True
-            except (Ambiguous, Rejected) as error:
-                if write or repeated or error.code.upper() not in {"NO_ANSWER", "ERROR_CORE"}:
-                    raise _as_read(error) if not write else error from None
-                repeated = True
+        try:
+            return run(portal)
+        except TokenExpired:
+            portal = self._renewed(portal)
+        try:
+            return run(portal)
+        except TokenExpired as error:
+            raise AccessLost(error.code, "a fresh token is refused", error.status) from None
+
+    def _patiently(
+        self,
+        portal: Portal,
+        method: str,
+        params: Mapping[str, Any],
+        write: bool,
+        before_send: BeforeSend | None,
+    ) -> dict[str, Any]:
+        """A write once; a read once more when the connection broke or the portal stumbled."""
+        try:
+            return self._once(portal, method, params, write, before_send)
+        except (Ambiguous, Rejected) as error:
+            if write:
+                raise
+            if error.code.upper() not in {"NO_ANSWER", "ERROR_CORE"}:
+                raise _as_read(error) from None
+        try:
+            return self._once(portal, method, params, write, before_send)
+        except Ambiguous as error:
+            raise _as_read(error) from None
 
     def _once(
         self,

@@ -47,7 +47,7 @@ portal = sa.Table(
 mark = sa.Table(
     "mark",
     metadata,
-    # One row per object that needs work; seq rises with every mark(), so that work done meanwhile is not lost.
+    # One row per object that needs work; seq rises with every mark(), so work done meanwhile is not lost.
     portal_ref(primary_key=True),
     sa.Column("kind", sa.String(24), primary_key=True),
     sa.Column("key", sa.String(96), primary_key=True),
@@ -80,7 +80,7 @@ lease = sa.Table(
 bucket = sa.Table(
     "bucket",
     metadata,
-    # GCRA: theoretical arrival time of the next request, seconds since the epoch, per portal (and our one address).
+    # GCRA: theoretical arrival time of the next request, seconds since the epoch.
     portal_ref(primary_key=True),
     sa.Column("tat", sa.Float, nullable=False),
 )

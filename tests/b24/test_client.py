@@ -447,3 +447,34 @@ def test_value_json_cannot_hold_is_our_mistake_and_nothing_leaves(
     with pytest.raises((TypeError, ValueError)):
         world.client.call("crm.item.add", {"fields": {"x": value}}, write=True)
     assert not http.calls
+
+
+def test_answer_without_end_is_cut_off(
+    world: World, http: mocked.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("b24.transport.MAX_ANSWER_BYTES", 1000)
+    http.post(f"{ENDPOINT}profile", body="x" * 2000)
+    with pytest.raises(Unavailable):
+        world.client.call("profile")
+
+
+def test_read_the_portal_stumbled_over_is_repeated_once_a_write_never(
+    world: World, http: mocked.RequestsMock
+) -> None:
+    stumble = {"error": "ERROR_CORE", "error_description": "OOM command not allowed"}
+    http.post(f"{ENDPOINT}profile", json=stumble, status=400)
+    ok(http, "profile", {"ID": "5"})
+    assert world.client.call("profile") == {"ID": "5"}
+    http.post(f"{ENDPOINT}tasks.task.add", json=stumble, status=400)
+    with pytest.raises(Rejected):
+        world.client.call("tasks.task.add", write=True)
+    assert len(http.calls) == 3
+
+
+def test_plan_without_rest_pauses_the_portal_instead_of_refusing_every_command(
+    world: World, http: mocked.RequestsMock
+) -> None:
+    http.post(f"{ENDPOINT}batch", json={"error": "ACCESS_DENIED"}, status=403)
+    with pytest.raises(AccessLost):
+        world.client.batch({"a": ("crm.item.update", {})}, write=True)
+    assert world.row().state == "paused"
