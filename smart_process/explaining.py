@@ -128,19 +128,23 @@ def title(scene: Scene, rule: Rule, _: Translator) -> str:
 def todo(scene: Scene, rule: Rule, deadline: datetime, _: Translator) -> str:
     """What is to be done until when, for the to-do in the timeline."""
     until = language.moment(deadline, scene.zone, _)
-    text = _("%(todo)s – до %(until)s", todo=_(rule.todo), until=until)
-    return f"{scene.subject}: {text}"[:LONGEST_TITLE]
+    said = _("%(todo)s: %(who)s, до %(until)s", todo=_(rule.todo), who=scene.subject, until=until)
+    return said[:LONGEST_TITLE]
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def explain(scene: Scene, rule: Rule, rules_version: int, deadline: datetime, _: Translator) -> str:
     """The whole explanation: the decision in one sentence, then who, what they did, and by which rule."""
     parts = [
         _(
-            "%(who)s: %(topic)s на мероприятии «%(event)s». %(todo)s до %(until)s.",
+            "%(who)s: %(topic)s, мероприятие «%(event)s». Что сделать: %(todo)s – до %(until)s.",
             who=scene.subject,
             topic=_(rule.topic),
             event=scene.event_title,
-            todo=_(rule.todo),
+            todo=_lower(_(rule.todo)),
             until=language.moment(deadline, scene.zone, _),
         ),
         _("Кто: %(names)s.", names=_names(scene.guests, _)),

@@ -250,7 +250,7 @@ def _check_leaf(leaf: Condition) -> None:
     field, op, value = leaf.get("field"), leaf.get("op"), leaf.get("value")
     if not isinstance(op, str) or op not in _FITTING:
         raise BadRule(f"unknown comparison {op!r}")
-    if field not in _FITTING[op]:
+    if not isinstance(field, str) or field not in _FITTING[op]:
         raise BadRule(f"{op!r} cannot be asked of {field!r}")
     if field in _NUMBERS:
         fits = isinstance(value, int | float) and not isinstance(value, bool)

@@ -128,7 +128,7 @@ def subjects(tx: Tx, event_id: int) -> Iterator[str]:
 def standings(tx: Tx, portal_id: int, event_id: int) -> Iterator[Row]:
     """Living guests with what rules ask about them, ordered by subject: for a forecast over a whole event."""
     p, h, a = t.participation, t.person, t.account
-    rows = tx.execution_options(yield_per=2000).execute(
+    rows = tx.execute(
         sa.select(
             p.c.id,
             p.c.person_id,
@@ -153,7 +153,8 @@ def standings(tx: Tx, portal_id: int, event_id: int) -> Iterator[Row]:
             p.c.merged_into.is_(None),
             p.c.cancelled.is_(False),
         )
-        .order_by(h.c.company_id, h.c.id)
+        .order_by(h.c.company_id, h.c.id),
+        execution_options={"yield_per": 2000},
     )
     yield from (dict(row) for row in rows.mappings())
 
