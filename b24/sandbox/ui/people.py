@@ -34,6 +34,28 @@ def company() -> str:
     return render_template("company.html", rows=rows)
 
 
+@bp.get("/sandbox/ui/colleagues")
+def colleagues() -> dict[str, list[dict[str, Any]]]:
+    """Working colleagues for the selection dialog of ``BX24.selectUser``.
+
+    Source: sdk/bx24-js-sdk/system-dialogues/bx24-select-user.md.
+    """
+    active = [row for row in people().values() if row["ACTIVE"]]
+    found = [
+        {
+            "id": int(row["ID"]),
+            "name": person_name(row["ID"]),
+            "photo": "",
+            "position": row["WORK_POSITION"],
+            "url": f"/company/personal/user/{row['ID']}/",
+            "sub": False,
+            "sup": False,
+        }
+        for row in active
+    ]
+    return {"colleagues": found}
+
+
 @bp.get("/company/personal/user/<int:user_id>/")
 def profile(user_id: int) -> str:
     """A colleague's page."""

@@ -301,6 +301,22 @@ def test_reload_data_shows_the_card_afresh_and_leaves_the_tab_alone(
     assert frame.evaluate("() => window.kept") == "here"
 
 
+def test_colleagues_are_chosen_in_the_portals_dialog(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    frame.evaluate("() => BX24.selectUser((one) => { window.chosen = one; })")
+    page.get_by_role("dialog").get_by_label("Сотрудник").select_option(index=0)
+    page.get_by_role("button", name="Выбрать").click()
+    frame.wait_for_function("() => window.chosen")
+    assert frame.evaluate("() => [chosen.id, chosen.name]") == [1, "Анна Админова"]
+    frame.evaluate("() => BX24.selectUsers((all) => { window.several = all; })")
+    page.get_by_role("dialog").get_by_label("Сотрудник").select_option(index=[0])
+    page.get_by_role("button", name="Выбрать").click()
+    frame.wait_for_function("() => window.several")
+    assert frame.evaluate("() => several.map((one) => one.id)") == [1]
+
+
 def test_the_vendors_sdk_works_in_the_frame_unchanged(
     page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
 ) -> None:

@@ -344,6 +344,8 @@
     },
     closeApplication: function (callback) { sendMessage('closeApplication', {}, callback); },
     openPath: function (path, callback) { sendMessage('openPath', { path: path }, callback); },
+    selectUser: function (callback) { sendMessage('selectUser', { mult: false }, callback); },
+    selectUsers: function (callback) { sendMessage('selectUser', { mult: true }, callback); },
     placement: {
       info: function () { return { placement: placement.placement, options: placement.options }; },
       getInterface: function (callback) { sendMessage('getInterface', {}, callback); },

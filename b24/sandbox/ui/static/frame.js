@@ -83,6 +83,26 @@
     window.Portal.slider('/marketplace/app/' + frame.appId + '/?' + query, done, params.bx24_width);
   }
 
+  /* The dialog of BX24.selectUser: one colleague or several; closing it without a choice answers nothing. */
+  function selectUser(frame, params, done) {
+    fetch('/sandbox/ui/colleagues').then(function (answer) { return answer.json(); }).then(function (data) {
+      var dialog = document.createElement('dialog');
+      dialog.setAttribute('aria-label', params.mult ? 'Выбор сотрудников' : 'Выбор сотрудника');
+      dialog.innerHTML = '<form method="dialog" class="stack"><label>Сотрудник <select size="12"></select></label>' +
+        '<button value="choose" class="primary">Выбрать</button> <button value="">Отмена</button></form>';
+      var list = dialog.querySelector('select');
+      list.multiple = !!params.mult;
+      data.colleagues.forEach(function (one, at) { list.add(new Option(one.name + ' · ' + one.position, String(at))); });
+      dialog.addEventListener('close', function () {
+        var chosen = Array.from(list.selectedOptions, function (one) { return data.colleagues[Number(one.value)]; });
+        dialog.remove();
+        if (dialog.returnValue === 'choose' && chosen.length) done(params.mult ? chosen : chosen[0]);
+      });
+      document.body.appendChild(dialog);
+      dialog.showModal();
+    }).catch(report);
+  }
+
   var commands = {
     getInitData: function (frame, params, done) { done(frame.init); },
     refreshAuth: function (frame, params, done) {
@@ -117,6 +137,7 @@
     openApplication: openApplication,
     closeApplication: function () { window.Portal.closeSlider(); },
     openPath: openPath,
+    selectUser: selectUser,
     getInterface: function (frame, params, done) {
       done({ command: frame.init.PLACEMENT === 'DEFAULT' ? [] : INTERFACE, event: [] });
     },
