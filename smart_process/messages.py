@@ -151,8 +151,9 @@ def _message(letter: Letter, _: Translator) -> EmailMessage:
     message["Date"] = format_datetime(letter.now)
     message["Message-ID"] = f"<{letter.mail.message_id}@{wire_address(address).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = _.lang
     _write(message, letter, _)
+    # Last: the parts take headers of content along when they are made.
+    message["Content-Language"] = _.lang
     return message
 
 

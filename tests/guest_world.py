@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
+from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.store.tables import mark, metadata, portal
+from handlers import registration, tickets
+from smart_process.service import Service
 from smart_process.settings import Settings, Smtp
 from smart_process.store import setups
 from smart_process.store import tables as t
@@ -29,6 +33,8 @@ class GuestWorld:
     portal_id: int = 0
     event_id: int = 0
     now: datetime = NOW
+    secrets: Secrets = field(default_factory=lambda: Secrets(["k" * 40]))
+    woken: list[int] = field(default_factory=list)
 
     def add_event(self, **values: Any) -> int:
         """An event that is open for registration; values override."""
@@ -118,3 +124,22 @@ def guests_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     else:
         url = str(request.getfixturevalue("postgres_url"))
         yield from _world(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def guest_site(world: GuestWorld, **options: Any) -> Flask:
+    """The guests' pages over a world, without anything of the portal behind them."""
+    here = Path(__file__).parent.parent / "placements"
+    web = Flask("guests", template_folder=str(here / "templates"), static_folder=str(here / "static"))
+    web.config["TESTING"] = True
+    web.jinja_env.trim_blocks = web.jinja_env.lstrip_blocks = True
+    service = Service(
+        store=world.store,
+        clock=lambda: world.now,
+        secrets=world.secrets,
+        portals=cast(Any, None),
+        public_url="https://events.example",
+        wake=world.woken.append,
+    )
+    web.register_blueprint(registration.blueprint(service, **options))
+    web.register_blueprint(tickets.blueprint(service))
+    return web
