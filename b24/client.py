@@ -97,8 +97,9 @@ class Portals:
         return True
 
     def close(self) -> None:
-        """Close pooled connections."""
+        """Close pooled connections, those of the authorisation server too."""
         self.transport.close()
+        self.oauth.close()
 
 
 class Client:

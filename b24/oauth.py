@@ -45,7 +45,7 @@ class OAuth:
 
     Args:
         origins: allow-listed servers; the first is asked, the next only when it cannot be reached.
-        transport: where tests and the demo bring an ``allow_origin``.
+        allow_origin: the one plain-http origin of this machine the demo started itself.
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class OAuth:
         client_secret: str,
         origins: Sequence[str] = ORIGINS,
         *,
+        allow_origin: str | None = None,
         transport: Transport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.client_id = client_id
         self._client_secret = client_secret
         self.origins = tuple(origins)
-        self._transport = transport or Transport(cut_s=10)
+        self._transport = transport or Transport(cut_s=10, allow_origin=allow_origin)
         self._clock = clock
         for origin in self.origins:
             check_address(origin, self._transport.allow_origin)
@@ -83,6 +84,10 @@ class OAuth:
         now = self._clock()
         envelope = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, server, now)
         return _grant(envelope, now, self._transport.allow_origin)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._transport.close()
 
     def _ask(self, params: Mapping[str, str], server: str, now: datetime) -> dict[str, Any]:
         credentials = {"client_id": self.client_id, "client_secret": self._client_secret}

@@ -49,14 +49,26 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._mine = threading.local()
         # One writer at a time keeps SQLite's busy waits (and their long tail) out of the door's answers.
         self._writing: threading.Lock | _NoLock = threading.Lock() if self.is_sqlite else _NoLock()
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """A writing transaction: commits at the end, rolls back on an exception."""
+        """A writing transaction: commits at the end, rolls back on an exception.
+
+        Raises:
+            RuntimeError: this thread has one open already: the two would wait for each other for ever. A REST
+                call inside a transaction ends here too, because it reserves its rate slot.
+        """
+        if getattr(self._mine, "open", False):
+            raise RuntimeError("a transaction is already open in this thread")
         with self._writing, self.engine.begin() as tx:
-            yield tx
+            self._mine.open = True
+            try:
+                yield tx
+            finally:
+                self._mine.open = False
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:

@@ -19,7 +19,6 @@ from b24.oauth import Grant, OAuth
 from b24.sandbox.server import Options, Sandbox
 from b24.secrets import Secrets
 from b24.store.engine import Store
-from b24.transport import Transport
 
 MEMBER = "m" * 32
 ENDPOINT = "https://portal.example/rest/"
@@ -75,13 +74,12 @@ def make_world() -> Iterator[Callable[[Store], World]]:
     made: list[World] = []
 
     def make(store: Store) -> World:
-        transport = Transport(cut_s=10)
         world: World
 
         def clock() -> datetime:
             return world.now
 
-        oauth = OAuth("app.id", "app-secret", transport=transport, clock=clock)
+        oauth = OAuth("app.id", "app-secret", clock=clock)
         world = World(Portals(store, Secrets(["k" * 40]), oauth, clock=clock))
         made.append(world)
         return world
@@ -151,8 +149,7 @@ def local(store: Store, local_sandbox: Sandbox) -> Iterator[Local]:
     def clock() -> datetime:
         return world.now
 
-    transport = Transport(cut_s=10, allow_origin=url)
-    oauth = OAuth(app["client_id"], app["client_secret"], [url], transport=transport, clock=clock)
+    oauth = OAuth(app["client_id"], app["client_secret"], [url], allow_origin=url, clock=clock)
     portals = Portals(
         store, Secrets(["k" * 40]), oauth, clock=clock, cut_s=2, bucket=(1000, 1000.0), allow_origin=url
     )
@@ -162,4 +159,3 @@ def local(store: Store, local_sandbox: Sandbox) -> Iterator[Local]:
     yield made
     made.control("faults", method="DELETE")
     portals.close()
-    transport.close()
