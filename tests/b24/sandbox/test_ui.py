@@ -358,8 +358,8 @@ def test_a_refused_move_puts_the_card_back_and_says_why(
     console.expect("40[04]")
     visit = add(rest, process, title="Исчезнет")
     page.goto(f"{sandbox.url}/crm/type/{process}/kanban/")
-    rest("crm.item.delete", {"entityTypeId": process, "id": visit})
     page.get_by_role("link", name="Исчезнет").focus()
+    rest("crm.item.delete", {"entityTypeId": process, "id": visit})
     page.keyboard.press("Alt+ArrowRight")
     expect(page.locator("#notice")).to_be_visible()
     expect(card_in(page, stage_ids[0], "Исчезнет")).to_be_visible()
@@ -380,6 +380,17 @@ def test_long_columns_show_twenty_cards_and_more_on_demand(page: Page, sandbox: 
     expect(first.locator(".card")).to_have_count(50)
     titles = first.locator(".card-title").all_inner_texts()
     assert len(set(titles)) == 50
+
+
+@pytest.mark.e2e
+def test_an_open_kanban_follows_what_applications_do(
+    page: Page, sandbox: Sandbox, rest: Rest, process: int, stage_ids: list[str]
+) -> None:
+    visit = add(rest, process, title="Сдвинет приложение")
+    page.goto(f"{sandbox.url}/crm/type/{process}/kanban/")
+    expect(card_in(page, stage_ids[0], "Сдвинет приложение")).to_be_visible()
+    rest("crm.item.update", {"entityTypeId": process, "id": visit, "fields": {"stageId": stage_ids[2]}})
+    expect(card_in(page, stage_ids[2], "Сдвинет приложение")).to_be_visible(timeout=15_000)
 
 
 @pytest.mark.e2e

@@ -3,6 +3,7 @@
   'use strict';
 
   var inSlider = document.body.dataset.slider === 'Y';
+  var FOLLOW_MS = 4000;
   var noticeTimer = 0;
 
   function notice(text, bad) {
@@ -190,7 +191,6 @@
       var button = event.target.closest('[data-more]');
       if (button) loadMore(button);
     });
-    setInterval(function () { follow(board); }, 5000);
   }
 
   function loadMore(button) {
@@ -210,17 +210,25 @@
     });
   }
 
-  /* A portal's kanban follows what others do: columns that changed are drawn anew, unless somebody works in them. */
-  function follow(board) {
-    if (document.hidden || dragged || movesOnTheWay || topSlide()) return;
+  /* Kanbans and lists follow what others do: what changed is drawn anew, unless somebody works in it. */
+  function resting() {
+    return !document.hidden && !dragged && !movesOnTheWay && !topSlide();
+  }
+
+  function drawAnew(mine, other) {
+    if (!mine || !other || mine.dataset.expanded || mine.contains(document.activeElement)) return;
+    if (mine.innerHTML !== other.innerHTML) mine.innerHTML = other.innerHTML;
+  }
+
+  function follow() {
+    if (!resting()) return;
     fetch(window.location.href).then(function (answer) { return answer.ok ? answer.text() : ''; }).then(function (html) {
-      if (!html || dragged || movesOnTheWay || topSlide()) return;
+      if (!html || !resting()) return;
       var fresh = new DOMParser().parseFromString(html, 'text/html');
-      board.querySelectorAll('.column').forEach(function (column) {
-        var other = fresh.querySelector('.column[data-stage="' + CSS.escape(column.dataset.stage) + '"]');
-        if (!other || column.dataset.expanded || column.contains(document.activeElement)) return;
-        if (column.innerHTML !== other.innerHTML) column.innerHTML = other.innerHTML;
+      document.querySelectorAll('.column').forEach(function (column) {
+        drawAnew(column, fresh.querySelector('.column[data-stage="' + CSS.escape(column.dataset.stage) + '"]'));
       });
+      drawAnew(document.querySelector('tbody[data-follow]'), fresh.querySelector('tbody[data-follow]'));
     }).catch(function () { /* the portal is being restarted: the next look will tell */ });
   }
 
@@ -317,5 +325,6 @@
   document.querySelectorAll('[role=tablist]').forEach(bindTabs);
   document.querySelectorAll('.kanban').forEach(bindKanban);
   document.querySelectorAll('[data-stages]').forEach(bindStages);
+  if (document.querySelector('.kanban, tbody[data-follow]')) setInterval(follow, FOLLOW_MS);
   if (document.querySelector('[data-close-slider]')) { tellParent('changed'); closeSlider(); }
 })();
