@@ -348,7 +348,7 @@ _PARTICIPATION = TypeSpec(
         (
             "service",
             Words("Служебное", "Service", "Қызметтік"),
-            ("consent_version", "consent_at", "OBSERVER"),
+            ("event_code", "consent_version", "consent_at", "OBSERVER"),
         ),
     ),
 )
