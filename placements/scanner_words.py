@@ -60,7 +60,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Камера жоқ. Кодты қолмен енгізіңіз немесе аты бойынша іздеңіз.",
     ),
     "camera_retry": ("Включить камеру", "Start the camera", "Камераны қосу"),
-    "sent_all": ("Всё отправлено", "All sent", "Бәрі жіберілді"),
+    "sent_all": ("Отправлено", "All sent", "Жіберілді"),
     "unsent": ("Не отправлено: {n}", "Not sent: {n}", "Жіберілмеді: {n}"),
     "offline": ("Нет связи", "Offline", "Байланыс жоқ"),
     "last_contact": ("Связь была в {when}", "Last contact at {when}", "Соңғы байланыс {when}"),

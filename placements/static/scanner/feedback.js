@@ -1,18 +1,4 @@
-// What a verdict looks, sounds and feels like. Colour, symbol, word, sound and vibration each say it alone.
-
-export const SYMBOLS = {
-  admitted: "✓",
-  already_admitted: "↻",
-  wrong_event: "⇄",
-  wrong_gate: "⊘",
-  cancelled: "✕",
-  unknown: "?",
-  revoked: "⛔",
-  conflict: "⚠",
-  invalid: "…",
-  pending: "⏳",
-  checking: "…",
-};
+// What a verdict sounds and feels like; colour, symbol and word say the same.
 
 // [frequency Hz, length s]… and vibration ms.
 const HIGH_LOW = { notes: [[660, 0.12], [330, 0.22]], shake: [120, 60, 120] };

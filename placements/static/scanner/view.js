@@ -1,10 +1,11 @@
 // The verdict over the camera picture, and the line of news at the bottom.
 
-import { signal, SYMBOLS } from "./feedback.js";
+import { signal } from "./feedback.js";
 import { fullName, say } from "./words.js";
 
 const VERDICT_STAYS_MS = 5000;
-const TOAST_STAYS_MS = 5000;
+const TOAST_STAYS_MS = 2500;
+const BAD_NEWS_STAYS_MS = 8000;
 const at = (id) => document.getElementById(id);
 
 export class View {
@@ -16,7 +17,8 @@ export class View {
   // Show a verdict; `quietly` without sound, for one that only becomes more precise.
   show(verdict, { person = null, message = "", quietly = false } = {}) {
     this.box.dataset.verdict = verdict;
-    at("verdict-symbol").textContent = SYMBOLS[verdict] ?? "?";
+    at("screen").dataset.verdict = verdict;
+    at("verdict-symbol").setAttribute("href", `#s-${verdict}`);
     at("verdict-word").textContent = say(verdict);
     at("verdict-name").textContent = fullName(person);
     at("verdict-company").textContent = [person?.company, person?.position].filter(Boolean).join(" · ");
@@ -38,6 +40,7 @@ export class View {
     clearTimeout(this.timer);
     this.box.hidden = true;
     delete this.box.dataset.verdict;
+    delete at("screen").dataset.verdict;
   }
 
   toast(text, { bad = false } = {}) {
@@ -49,6 +52,6 @@ export class View {
     clearTimeout(this.toastTimer);
     this.toastTimer = setTimeout(() => {
       toast.hidden = true;
-    }, TOAST_STAYS_MS);
+    }, bad ? BAD_NEWS_STAYS_MS : TOAST_STAYS_MS);
   }
 }
