@@ -9,7 +9,8 @@ from tests.b24.sandbox.client import Rest
 
 KINDS = {
     "NOTE": "string", "COUNT": "integer", "SHARE": "double", "CLOSED": "boolean", "DAY": "date",
-    "ARRIVED": "datetime", "SUM": "money", "LINK": "url", "OWNER": "employee", "CLIENT": "crm", "PLAN": "file",
+    "ARRIVED": "datetime", "SUM": "money", "LINK": "url", "OWNER": "employee", "CLIENT": "crm",
+    "PLAN": "file",
 }  # fmt: skip
 
 

@@ -19,11 +19,13 @@ def test_a_new_funnel_brings_five_stages(rest: Rest, built: Built) -> None:
     params = {"entityTypeId": built.event, "fields": {"name": "Новая воронка", "sort": 100}}
     category = rest("crm.category.add", params)["category"]
     assert category == {
-        "id": category["id"], "name": "Новая воронка", "sort": 100, "entityTypeId": built.event, "isDefault": "N",
+        "id": category["id"], "name": "Новая воронка", "sort": 100, "entityTypeId": built.event,
+        "isDefault": "N",
     }  # fmt: skip
     prefix = f"DT{built.event}_{category['id']}:"
     rows = stages(rest, f"DYNAMIC_{built.event}_STAGE_{category['id']}")
-    assert [(each["STATUS_ID"].removeprefix(prefix), each["SORT"], each["SYSTEM"], each["SEMANTICS"]) for each in rows] == [
+    assert [(each["STATUS_ID"].removeprefix(prefix), each["SORT"], each["SYSTEM"], each["SEMANTICS"]) for
+    each in rows] == [
         ("NEW", "10", "Y", None),
         ("PREPARATION", "20", "N", None),
         ("CLIENT", "30", "N", None),
@@ -72,18 +74,23 @@ def test_stages_of_a_deal_funnel_carry_its_prefix(rest: Rest) -> None:
     assert rest("crm.status.get", {"id": status_id})["STATUS_ID"] == f"C{number}:DECISION"
 
 
+LATE = (
+    "Cannot create more stages after the final stage because the final successful stage already exists."
+    " Try using sort order values less than that of the final stage."
+)
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "text"),
     [
         ({}, "", "The field ENTITY_ID is required.<br>The field STATUS_ID is required."),
         ({"ENTITY_ID": "SOURCE", "NAME": "x"}, "", "The field STATUS_ID is required."),
-        ({"ENTITY_ID": "NOWHERE", "STATUS_ID": "X", "NAME": "x"}, "", "Specified entity type is not supported."),
+        ({"ENTITY_ID": "NOWHERE", "STATUS_ID": "X", "NAME": "x"}, "",
+         "Specified entity type is not supported."),
         ({"ENTITY_ID": "SOURCE", "STATUS_ID": "X"}, "", "The field Title is required."),
         ({"ENTITY_ID": "SOURCE", "STATUS_ID": "WEBFORM", "NAME": "x"}, "ERROR_CORE",
          "The specified status ID already exists."),
-        ({"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "LATE", "NAME": "x", "SORT": 900}, "",
-         "Cannot create more stages after the final stage because the final successful stage already exists. "
-         "Try using sort order values less than that of the final stage."),
+        ({"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "LATE", "NAME": "x", "SORT": 900}, "", LATE),
         ({"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "С КИРИЛЛИЦЕЙ", "NAME": "x"}, "",
          "The field STATUS_ID contains invalid characters or is too long."),
     ],

@@ -42,7 +42,8 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({">ARRIVED": "2026-01-01T09:59:59+03:00", "<=ARRIVED": "2026-01-01T12:00:00+05:00"}, ["a"]),
     ({"0": {"logic": "OR", "0": {"title": "Альфа"}, "1": {">COUNT": 3}}}, ["a", "d"]),
     ({"logic": "OR", "title": "Альфа", "COUNT": 2}, ["a", "b"]),
-    ({"0": {"logic": "OR", "0": {"0": {"COUNT": 1}, "CLOSED": 1}, "1": {"COUNT": 2}}, "!title": "x"}, ["a", "b"]),
+    ({"0": {"logic": "OR", "0": {"0": {"COUNT": 1}, "CLOSED": 1}, "1": {"COUNT": 2}}, "!title": "x"}, ["a",
+    "b"]),
 ]  # fmt: skip
 
 
@@ -145,7 +146,8 @@ def test_hostile_filters_end_in_an_answer(rest: Rest, built: Built) -> None:
     deep: dict[str, Any] = {"id": 1}
     for _ in range(40):
         deep = {"0": deep}
-    for filter_ in (deep, {"%title": ["a", {"b": 1}]}, {"id": 10**30}, {"title": "\ud800"}, {"id": {"0": [1]}},
+    for filter_ in (deep, {"%title": ["a", {"b": 1}]}, {"id": 10**30}, {"title": "\ud800"}, {"id": {"0":
+    [1]}},
                     {"!@LINES": 5}, "text", [1, 2], {"": 1}, {"logic": "OR"}):  # fmt: skip
         response = rest.send("crm.item.list", {"entityTypeId": built.participation, "filter": filter_})
         assert response.status_code in (200, 400), filter_

@@ -10,8 +10,10 @@ from tests.b24.sandbox.client import Rest
 from tests.b24.sandbox.crm.build import add
 
 FLAGS = (
-    "isCategoriesEnabled", "isStagesEnabled", "isBeginCloseDatesEnabled", "isClientEnabled", "isUseInUserfieldEnabled",
-    "isLinkWithProductsEnabled", "isMycompanyEnabled", "isDocumentsEnabled", "isSourceEnabled", "isObserversEnabled",
+    "isCategoriesEnabled", "isStagesEnabled", "isBeginCloseDatesEnabled", "isClientEnabled",
+    "isUseInUserfieldEnabled",
+    "isLinkWithProductsEnabled", "isMycompanyEnabled", "isDocumentsEnabled", "isSourceEnabled",
+    "isObserversEnabled",
     "isRecyclebinEnabled", "isAutomationEnabled", "isBizProcEnabled",
 )  # fmt: skip
 

@@ -43,7 +43,8 @@ def test_a_list_field_comes_back_as_on_the_page(rest: Rest, built: Built) -> Non
     field = add_field(
         rest, built.event_type, "NEW_REST_LIST_2026", "enumeration", multiple="Y",
         editFormLabel={"en": "List of characteristics"},
-        enum=[{"value": "Characteristic 1", "def": "N", "sort": 100}, {"value": "Characteristic 2", "def": "Y", "sort": 200}],
+        enum=[{"value": "Characteristic 1", "def": "N", "sort": 100}, {"value": "Characteristic 2",
+        "def": "Y", "sort": 200}],
     )  # fmt: skip
     assert isinstance(field["id"], str)
     assert (field["sort"], field["multiple"], field["mandatory"], field["showFilter"]) == (
