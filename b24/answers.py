@@ -27,6 +27,8 @@ from b24.errors import (
 )
 
 MAX_BATCH = 50
+OAUTH = "oauth.token"
+"""Stands for the authorisation server where a method is named."""
 QUERY_LIMIT_PAUSE_S = 2.0
 METHOD_PAUSE_S = 60.0
 """How long a method rests when the portal did not say when its budget renews: the window moves by minutes."""
@@ -113,7 +115,9 @@ def classify(code: str, description: str, status: int, context: Context) -> B24E
 
 
 def _refused(code: str, context: Context) -> type[B24Error]:
-    if code in _EXPIRED:
+    # A portal answers invalid_client to a token it does not know; only the authorisation server means our
+    # client.
+    if code in _EXPIRED or (code == "INVALID_CLIENT" and context.method != OAUTH):
         return TokenExpired
     # Refused where no right is needed: REST as a whole is off (the plan, a subscription), not this one call.
     if code in _ACCESS_LOST or (code == "ACCESS_DENIED" and context.method.lower() in _NEEDS_NO_RIGHTS):
@@ -242,8 +246,8 @@ def _not_json(status: int, context: Context) -> B24Error:
         return Throttled(
             "HTTP_429", status=429, retry_at=context.now + timedelta(seconds=QUERY_LIMIT_PAUSE_S)
         )
-    # Turned away at the door (a firewall, a closed site): nothing was executed.
-    turned_away = status in (401, 403, 404, 405, 413)
+    # Turned away at the door (a redirect, a firewall, a closed site): nothing was executed.
+    turned_away = 300 <= status < 400 or status in (401, 403, 404, 405, 413)
     kind = Ambiguous if context.write and not turned_away else Unavailable
     return kind(f"HTTP_{status}", "not an answer of the REST service", status)
 

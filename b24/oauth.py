@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from b24.answers import Context, read
+from b24.answers import OAUTH, Context, read
 from b24.errors import AccessLost, Ambiguous, Rejected, TokenExpired, Unavailable, Untrusted
 from b24.transport import Transport, check_address, origin_of
 
@@ -92,7 +92,7 @@ class OAuth:
     def _ask(self, params: Mapping[str, str], server: str, now: datetime) -> dict[str, Any]:
         credentials = {"client_id": self.client_id, "client_secret": self._client_secret}
         # Not a write: whatever happened, the only thing to do about a lost answer is to try again.
-        context = Context("oauth.token", write=False, now=now)
+        context = Context(OAUTH, write=False, now=now)
         failure = Unavailable("NO_CONNECTION")
         for origin in self._in_order(server):
             try:

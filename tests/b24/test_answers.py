@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b24.answers import Answer, Context, answer_of, batch_answers, classify, command, error_parts, read
+from b24.answers import OAUTH, Answer, Context, answer_of, batch_answers, classify, command, error_parts, read
 from b24.errors import (
     AccessLost,
     Ambiguous,
@@ -57,7 +58,7 @@ ERRORS: list[tuple[str, type[B24Error], type[B24Error]]] = [
     ("oauth_wrong_client_http200", SetupMissing, SetupMissing),
     ("placement_bind_error_already_bound", Rejected, Rejected),
     ("placement_bind_error_http200", Rejected, Rejected),
-    ("redirect_302_domain_changed", Unavailable, Ambiguous),
+    ("redirect_302_domain_changed", Unavailable, Unavailable),
     ("tasks_task_add_error_core", Rejected, Rejected),
     ("tasks_task_add_v3_error_object", Rejected, Rejected),
     ("userfieldconfig_add_error_empty_code", Rejected, Rejected),
@@ -68,7 +69,9 @@ KNOWN_BAD = {name for name, _, _ in ERRORS} | {"crm_item_add_not_found"}
 @pytest.mark.parametrize(("name", "as_read", "as_write"), ERRORS)
 def test_recorded_error_is_classified(name: str, as_read: type[B24Error], as_write: type[B24Error]) -> None:
     answer = response(name)
-    for context, kind in ((READ, as_read), (WRITE, as_write)):
+    asked = OAUTH if name.startswith("oauth_") else ""
+    for known, kind in ((READ, as_read), (WRITE, as_write)):
+        context = replace(known, method=asked or known.method)
         with pytest.raises(B24Error) as caught:
             read(answer.status, answer.body, context)
         assert type(caught.value) is kind
@@ -91,6 +94,7 @@ def test_every_other_recording_is_a_good_answer(name: str) -> None:
         ("expired_token", 401, WRITE, TokenExpired),
         ("invalid_token", 401, READ, TokenExpired),
         ("NO_AUTH_FOUND", 401, READ, TokenExpired),
+        ("invalid_client", 401, READ, TokenExpired),
         ("insufficient_scope", 401, READ, SetupMissing),
         ("ERROR_METHOD_NOT_FOUND", 404, READ, SetupMissing),
         ("CREATE_DYNAMIC_ITEM_RESTRICTED", 400, WRITE, SetupMissing),
