@@ -22,7 +22,9 @@ def page(
 ) -> Response:
     """A page for a guest in their language, with the event's time and links to the other languages."""
     when = period(event.starts_at, event.ends_at, event.zone, _) if event else ""
-    others = [(lang, _address_in(lang)) for lang in LANGUAGES if lang != _.lang]
+    # Not after a post: following such a link would lose what was typed.
+    offered = LANGUAGES if request.method != "POST" else ()
+    others = [(lang, _address_in(lang)) for lang in offered if lang != _.lang]
     body = render_template(
         f"guest/{template}",
         _=_,
