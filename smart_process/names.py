@@ -66,8 +66,10 @@ def contradict(one: str, other: str) -> bool:
     a, b = words(one), words(other)
     if not a or not b:
         return False
-    short, long = (a, b) if len(a) <= len(b) else (b, a)
-    return not any(_fits(short, written, False) for written in _spellings(long))
+    # Initials alone prove nothing, unless one side has nothing else.
+    proven = not (_has_full(a) and _has_full(b))
+    pairs = [(a, written) for written in _spellings(b)] + [(b, written) for written in _spellings(a)]
+    return not any(_fits(one, other, proven) for one, other in pairs if len(one) <= len(other))
 
 
 def equal(one: str, other: str) -> bool:
@@ -85,7 +87,7 @@ def words(name: str) -> tuple[str, ...]:
         word = match.group().rstrip(".")
         if found and _PATRONYMIC_TAIL.fullmatch(word):
             found[-1] += word
-        elif not _TITLE.fullmatch(word):
+        elif _latin(word) and not _TITLE.fullmatch(word):
             found.append(re.sub(r"[-'’ʼ`´]", "", word))
     return tuple(found)
 
@@ -107,7 +109,8 @@ def _key(latin: str) -> str:
 def _latin(word: str) -> str:
     spelled = word.translate(_CYRILLIC)
     plain = unicodedata.normalize("NFKD", spelled.translate(_TURKIC))
-    return "".join(letter for letter in plain if "a" <= letter <= "z")
+    # Letters of other alphabets stay as they are: they agree with themselves only.
+    return "".join(letter for letter in plain if letter.isalpha())
 
 
 def _unmix(text: str) -> str:
@@ -120,6 +123,10 @@ def _one_alphabet(word: str) -> str:
     if not cyrillic or not latin:
         return word
     return word.translate(_LOOKS_CYRILLIC if cyrillic >= latin else _LOOKS_LATIN)
+
+
+def _has_full(name: tuple[str, ...]) -> bool:
+    return any(len(word) > 1 for word in name)
 
 
 def _spellings(long: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smart_process.names import contradict, equal
 from smart_process.people import (
@@ -54,6 +58,8 @@ Kairat Nurlanov | Қайрат Нұрланов | Kazakh in a passport
 Şahmetov Erlan | Шахметов Ерлан | ş
 Болат Ерлан улы | Ерланұлы Болат | a Kazakh patronymic in two words
 Жумабай Ж. | Jumabai Zh. | an initial of two letters
+И. | Иван Иванов | nothing but an initial
+王 伟 | 王 伟 | another alphabet
 """
 
 CONTRADICTION = """
@@ -73,6 +79,7 @@ CONTRADICTION = """
 Асем Ли | Асет Ли | the last letter
 Сауле Ким | Сауле Ли | a short last name
 Иван | Пётр | first names only
+王 伟 | 李 伟 | another alphabet
 """
 
 
@@ -232,3 +239,20 @@ def test_company_keys_keep_what_tells_companies_apart(name: str, expected: str) 
 def test_an_address_in_russian_letters_has_a_form_for_mail_servers() -> None:
     assert wire_address("info@пример.рф") == "info@xn--e1afmkfd.xn--p1ai"
     assert wire_address("a@firma.kz") == "a@firma.kz"
+
+
+ANY_NAME = st.text(alphabet=st.sampled_from("аяёйъшщұқәAjyxc .-'’1"), max_size=24) | st.text(max_size=24)
+
+
+@given(ANY_NAME, ANY_NAME)
+def test_judging_names_has_no_direction_and_never_fails(one: str, other: str) -> None:
+    assert contradict(one, other) == contradict(other, one)
+    assert not contradict(one, one)
+
+
+@given(st.text(max_size=60))
+def test_reading_a_phone_or_an_address_never_fails_and_is_stable(text: str) -> None:
+    phone, email = phone_of(text), email_of(text)
+    assert not phone or (phone_of(phone) == phone and re.fullmatch(r"\+\d{6,15}", phone))
+    assert not email or (email_of(email) == email and len(email) <= 254)
+    assert company_key(company_key(text)) == company_key(text)
