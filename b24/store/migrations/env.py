@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from alembic import context
 
 from b24.store.engine import UtcTime
 
 
-def plain_types(kind: str, thing: Any, _autogen: Any) -> str | Literal[False]:
-    """Write our own column type as what the database has, so that old revisions do not depend on our code."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(thing, UtcTime) else False
+def plain(kind: str, thing: Any, _autogen: Any) -> str | Literal[False]:
+    """Write what both databases understand, and nothing that depends on our code of today."""
+    if kind == "type" and isinstance(thing, UtcTime):
+        return "sa.DateTime(timezone=True)"
+    constant = getattr(thing, "arg", None)
+    if kind == "server_default" and isinstance(constant, sa.False_ | sa.True_):
+        return f"sa.{constant!s}()"
+    return False
 
 
 attributes = context.config.attributes
@@ -22,7 +28,7 @@ context.configure(
     render_as_batch=True,
     transactional_ddl=True,
     compare_type=True,
-    render_item=plain_types,
+    render_item=plain,
 )
 # The transaction is the caller's: all revisions or none.
 context.run_migrations()
