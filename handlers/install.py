@@ -125,7 +125,7 @@ def _first_settings(service: Service, portal_id: int, language: str) -> str:
         if not setups.known(tx, portal_id):
             zone = portal.host.partition(":")[0].rpartition(".")[2]
             settings = Settings(language=language, region=_REGIONS.get(zone, "KZ"))
-            setups.write_settings(tx, portal_id, settings)
+            setups.write_settings(tx, portal_id, settings, now=service.clock())
     return portal.origin
 
 

@@ -65,7 +65,7 @@ class GuestWorld:
     def change_settings(self, **values: Any) -> None:
         """Replace the portal's settings: defaults with these."""
         with self.store.transaction() as tx:
-            setups.write_settings(tx, self.portal_id, Settings(**values))
+            setups.write_settings(tx, self.portal_id, Settings(**values), now=datetime.now(UTC))
 
     def rows(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
         """All rows of a table, in order."""

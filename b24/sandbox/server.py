@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from b24.sandbox import control_apps, control_people, control_world  # noqa: F401 - they register their calls
 from b24.sandbox.control import Control
 from b24.sandbox.delivery import Delivery
 from b24.sandbox.dispatch import Dispatcher
@@ -27,6 +29,7 @@ from b24.sandbox.limits import BUCKETS, LeakyBucket, OperatingBudget
 from b24.sandbox.log import CallLog
 from b24.sandbox.mail import MailServer
 from b24.sandbox.portal import LocalPortal, open_portal
+from b24.sandbox.upgrade import ForeignState
 from b24.sandbox.web import PortalWeb
 
 
@@ -82,28 +85,34 @@ class Sandbox:
         return self.portal.origin
 
     def start(self) -> Sandbox:
-        """Open the state and listen; returns when calls are answered."""
+        """Open the state and listen; returns when calls are answered.
+
+        Raises:
+            OSError: the port is taken.
+            ForeignState: the state file cannot be used.
+        """
         options = self._options
-        holder: list[Callable[..., Any]] = []
-
-        def entry(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            result: Iterable[bytes] = holder[0](environ, start_response)
-            return result
-
-        self._server = make_server("127.0.0.1", options.port, entry, threaded=True, request_handler=_Handler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
-        origin = f"http://127.0.0.1:{self._server.server_port}"
-        self.portal = open_portal(
-            options.state, origin=origin, seed=options.seed, plan=options.plan, cut_s=options.cut_s
-        )
-        holder.append(self._application())
+        self._server = listen(options.port, self._entry)
+        origin = f"http://127.0.0.1:{self._server.port}"
+        try:
+            self.portal = open_portal(
+                options.state, origin=origin, seed=options.seed, plan=options.plan, cut_s=options.cut_s
+            )
+        except Exception:
+            self._server.server_close()
+            self._server = None
+            raise
+        self._web = self._application()
         self._delivery.start()
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), daemon=True, name="portal"
+            target=self._server.serve_forever, args=(0.05,), daemon=True, name="portal"
         )
         self._thread.start()
         self._start_mail()
         return self
+
+    def _entry(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return self._web(environ, start_response)
 
     def _application(self) -> PortalWeb:
         capacity, rate = BUCKETS.get(self._options.plan, BUCKETS["standard"])
@@ -166,6 +175,27 @@ class Sandbox:
         return line | ({"smtp": f"127.0.0.1:{self.mail.port}"} if self.mail is not None else {})
 
 
+def listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
+    """A threaded web server on loopback that does not answer yet; port 0 takes a free one.
+
+    The socket is bound here because the server would end the process over a taken port.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        bound.listen(128)
+        server = make_server(
+            "127.0.0.1",
+            bound.getsockname()[1],
+            application,
+            threaded=True,
+            request_handler=_Handler,
+            fd=bound.fileno(),
+        )
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    return server
+
+
 def make_pages(portal: LocalPortal, log: CallLog) -> Callable[..., Iterable[bytes]]:
     """The web UI as a WSGI application: a Flask application with the blueprint of :mod:`b24.sandbox.ui`."""
     from flask import Flask
@@ -207,6 +237,9 @@ def main(argv: Sequence[str]) -> int:
         sandbox = Sandbox(options).start()
     except OSError as error:
         sys.stderr.write(f"cannot listen on 127.0.0.1:{options.port}: {error}\n")
+        return 1
+    except ForeignState as error:
+        sys.stderr.write(f"{options.state}: {error}\n")
         return 1
     sys.stdout.write(json.dumps(sandbox.ready()) + "\n")
     sys.stdout.flush()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 
-from b24.store.engine import Tx, insert
+from b24.store.engine import Tx, execute_all, insert_of
 from b24.store.tables import mark as table
 
 HOT, NORMAL, BULK = 0, 5, 9
@@ -74,12 +75,12 @@ def mark_objects(
         }
         for kind, key in sorted(set(objects))
     ]
-    if rows:
-        tx.execute(_upsert(tx), rows)
+    execute_all(tx, _upsert(tx.dialect.name), rows)
 
 
-def _upsert(tx: Tx) -> sa.Insert:
-    statement = insert(tx, table)
+@cache
+def _upsert(dialect: str) -> sa.Insert:
+    statement = insert_of(dialect, table)
     new = statement.excluded
     result: sa.Insert = statement.on_conflict_do_update(
         index_elements=[table.c.portal_id, table.c.kind, table.c.key],
@@ -142,6 +143,16 @@ def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
     tx.execute(
         sa.update(table).where(_is(one)).values(held=reason, error=error, sent_at=None, sent_fence=None)
     )
+
+
+def release(tx: Tx, portal_id: int, *, reason: str, now: datetime) -> int:
+    """Try held work of one kind of reason again (settings changed, a person pressed "retry"); says how much."""
+    freed = tx.execute(
+        sa.update(table)
+        .where(table.c.portal_id == portal_id, table.c.held == reason)
+        .values(held=None, due_at=now, attempts=0)
+    )
+    return freed.rowcount
 
 
 def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int) -> None:

@@ -48,10 +48,13 @@ class StartApp(Protocol):
 class Demo:
     """One run of the demo in one folder."""
 
-    def __init__(self, folder: Folder, script: Path, public_url: str, log: Path | None, quiet: bool) -> None:
+    def __init__(
+        self, folder: Folder, script: Path, public_url: str, log: Path | None, *, playing: bool, quiet: bool
+    ) -> None:
         self.folder = folder
         self.kept = folder.kept
         self.public_url = public_url or f"http://127.0.0.1:{self.kept.app_port}"
+        self.playing = playing
         self._quiet = quiet
         arguments = [
             *("--port", str(self.kept.portal_port)),
@@ -146,11 +149,21 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
     try:
         folder = Folder(options.state)
     except AlreadyRunning as running:
+        if options.play:
+            sys.stderr.write("Эта демонстрация уже запущена: завершите её (Ctrl-C) и повторите.\n")
+            return 1
         return _print_running(running, options.json)
     choose_ports(folder.kept, options.port)
     folder.save()
     log = _log_of(options) if options.play or options.log else None
-    demo = Demo(folder, script, public_url.rstrip("/"), log, options.json and not options.play)
+    demo = Demo(
+        folder,
+        script,
+        public_url.rstrip("/"),
+        log,
+        playing=options.play,
+        quiet=options.json and not options.play,
+    )
     try:
         demo.start(start_app)
         if options.play:
@@ -236,7 +249,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         prog="app.py demo",
         description="The app with a local portal and one partner conference; --play plays the whole day.",
     )
-    parser.add_argument("--state", type=Path, default=Path(".demo"), help="folder of the data (default .demo)")
+    parser.add_argument(
+        "--state", type=Path, default=Path(".demo"), help="folder of the data (default .demo)"
+    )
     parser.add_argument("--port", type=int, help="port of the app; a free one is chosen and kept without it")
     parser.add_argument("--log", type=Path, help="append every REST call as a JSON line")
     parser.add_argument("--json", action="store_true", help="print one JSON line (with --play: the result)")
@@ -244,5 +259,3 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--guests", type=int, default=60, help="how many guests play (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is chosen by chance")
     return parser.parse_args(argv)
-
-

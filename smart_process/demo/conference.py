@@ -121,6 +121,7 @@ def _settings(demo: Demo) -> None:
         form_events={str(kept.form_id): kept.event_item_id} if kept.form_id else {},
         segment=before.segment if before.segment.potential else _segment(demo),
         fallback_owner_id=before.fallback_owner_id or ADMIN,
+        closing_delay_min=0 if demo.playing else Settings().closing_delay_min,
     )
     if now != before:
         _write(demo, now)
@@ -128,7 +129,7 @@ def _settings(demo: Demo) -> None:
 
 def _write(demo: Demo, settings: Settings) -> None:
     with service_of(demo).store.transaction() as tx:
-        setups.write_settings(tx, PORTAL_ID, settings)
+        setups.write_settings(tx, PORTAL_ID, settings, now=service_of(demo).clock())
 
 
 def _segment(demo: Demo) -> SegmentFields:

@@ -89,7 +89,9 @@ class Day:
         guests = sorted(links, key=lambda address: self._cast.number("order", address))[: self._cast.invited]
         for address in guests:
             page = self._browser.open(links[address])
-            typed = {name: page.fields.get(name, "") for name in ("last_name", "first_name", "company", "position")}
+            typed = {
+                name: page.fields.get(name, "") for name in ("last_name", "first_name", "company", "position")
+            }
             chance = self._cast.chance(address)
             typed |= {
                 "email": page.fields.get("email", "") or address,
@@ -142,7 +144,10 @@ class Day:
         able = [
             one
             for one in contacts
-            if one.get("lastName") and _fm(one, "PHONE") and _fm(one, "EMAIL") and mails[_fm(one, "EMAIL")[0]] == 1
+            if one.get("lastName")
+            and _fm(one, "PHONE")
+            and _fm(one, "EMAIL")
+            and mails[_fm(one, "EMAIL")[0]] == 1
         ]
         able.sort(key=lambda one: self._cast.number("form", str(one["id"])))
         return [
@@ -332,4 +337,6 @@ class Day:
 
 
 def _fm(item: Mapping[str, Any], kind: str) -> list[str]:
-    return [str(one["value"]) for one in item.get("fm") or [] if one.get("typeId") == kind and one.get("value")]
+    return [
+        str(one["value"]) for one in item.get("fm") or [] if one.get("typeId") == kind and one.get("value")
+    ]

@@ -181,7 +181,9 @@ def _pages(some: Sequence[Mapping[str, Any]], size: int) -> Iterator[Sequence[Ma
 class Tab:
     """The app's tab on a card, opened by a colleague: the portal posts it, its script calls the app."""
 
-    def __init__(self, portal: LocalPortal, app_id: int, user_id: int, placement: str, item_id: int, handler: str):
+    def __init__(
+        self, portal: LocalPortal, app_id: int, user_id: int, placement: str, item_id: int, handler: str
+    ):
         opened = portal.control(
             f"apps/{app_id}/open",
             {"user_id": user_id, "placement": placement, "options": {"ID": str(item_id)}, "url": handler},
@@ -236,7 +238,9 @@ class Crm:
                 }
             )
 
-    def items(self, entity_type_id: int, where: Mapping[str, Any], select: Sequence[str]) -> list[dict[str, Any]]:
+    def items(
+        self, entity_type_id: int, where: Mapping[str, Any], select: Sequence[str]
+    ) -> list[dict[str, Any]]:
         """All items that match, in order of id."""
         found: list[dict[str, Any]] = []
         last = 0

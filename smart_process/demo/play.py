@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 QUIET_S = 300.0
 
 
-def play(
-    demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stopping: threading.Event
-) -> int:
+def play(demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stopping: threading.Event) -> int:
     """Play the day, read everything back, print the result.
 
     Returns:

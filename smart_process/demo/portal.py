@@ -26,9 +26,7 @@ class LocalPortal:
     def __init__(self, script: Path, arguments: Sequence[str]) -> None:
         command = [sys.executable, str(script), "sandbox", *arguments]
         # A group of its own: Ctrl-C in a terminal reaches us first, and we end it in order.
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.origin = ""
         self._session = requests.Session()
 

@@ -32,7 +32,9 @@ def differences(rest: Rest, binding: Binding, event_item_id: int, journal: Journ
     """Everything in which portal and journal do not agree; empty when they do."""
     crm = Crm(rest)
     kind = binding.participation
-    items = crm.items(kind.entity_type_id, {binding.parent_event: event_item_id}, picture.select(kind, (DEAL,)))
+    items = crm.items(
+        kind.entity_type_id, {binding.parent_event: event_item_id}, picture.select(kind, (DEAL,))
+    )
     found = [*_held(journal), *_participations(binding, items, journal)]
     found += _contacts(crm, journal)
     found += _deals(rest, crm, binding, event_item_id, journal)
@@ -47,7 +49,8 @@ def _held(journal: Journal) -> list[str]:
 def _participations(binding: Binding, items: Sequence[Item], journal: Journal) -> list[str]:
     kind = binding.participation
     seen = {
-        int(item["id"]): picture.read(kind, picture.PARTICIPATION_FIELDS, item) | {"deal": item.get("parentId2")}
+        int(item["id"]): picture.read(kind, picture.PARTICIPATION_FIELDS, item)
+        | {"deal": item.get("parentId2")}
         for item in items
     }
     ours = {row["item_id"]: row for row in journal.participations}
@@ -100,9 +103,7 @@ def _contacts(crm: Crm, journal: Journal) -> list[str]:
     ]
 
 
-def _deals(
-    rest: Rest, crm: Crm, binding: Binding, event_item_id: int, journal: Journal
-) -> list[str]:
+def _deals(rest: Rest, crm: Crm, binding: Binding, event_item_id: int, journal: Journal) -> list[str]:
     select = ["id", "originId", "companyId", "contactIds", "assignedById", *binding.deal.fields.values()]
     items = crm.items(DEAL, {"originatorId": APP, binding.parent_event: event_item_id}, select)
     ours = {row["uid"]: row for row in journal.outcomes if row["kind"] == "deal" and row["state"] == "live"}
@@ -133,7 +134,8 @@ def _deal(binding: Binding, item: Item, row: Row, todos: Mapping[int, int]) -> l
         f"contacts {sorted(missing)} are missing": bool(missing),
         "its explanation differs": item.get(deal.fields["explanation"]) != row["explanation"],
         f"it has {todos.get(int(item['id']), 0)} to-dos, not one": todos.get(int(item["id"])) != 1,
-        f"its owner is {item['assignedById']}, not {row['owner_id']}": item["assignedById"] != row["owner_id"],
+        f"its owner is {item['assignedById']}, not {row['owner_id']}": item["assignedById"]
+        != row["owner_id"],
     }
     return [text for text, wrong in texts.items() if wrong]
 
@@ -172,7 +174,9 @@ def _tasks(rest: Rest, binding: Binding, journal: Journal) -> list[str]:
             found.append(f"task «{row['title']}» is gone")
         elif row["state"] == "live" and set(row["bindings"]) - set(task.get("ufCrmTask") or []):
             found.append(f"task «{row['title']}» is not bound to everybody concerned")
-        elif row["state"] in ("superseded", "withdrawn") and str(task["status"]) != "5" and not row["touched"]:
+        elif (
+            row["state"] in ("superseded", "withdrawn") and str(task["status"]) != "5" and not row["touched"]
+        ):
             found.append(f"task «{row['title']}» was withdrawn and is still open")
     keys = Counter(str(task.get("description") or "").strip().rpartition("\n")[2] for task in shown.values())
     ours = {row["uid"] for row in journal.outcomes}

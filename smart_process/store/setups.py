@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from b24.store import marks
 from b24.store.engine import Tx, insert
 from smart_process.schema import Binding
 from smart_process.settings import Settings
@@ -77,9 +79,10 @@ def write_progress(tx: Tx, portal_id: int, progress: Mapping[str, Any]) -> None:
     )
 
 
-def write_settings(tx: Tx, portal_id: int, settings: Settings) -> None:
-    """Keep what administrators chose."""
+def write_settings(tx: Tx, portal_id: int, settings: Settings, *, now: datetime) -> None:
+    """Keep what administrators chose; work that waited for another setting is tried again."""
     _write(tx, portal_id, settings=settings.to_json())
+    marks.release(tx, portal_id, reason="setup", now=now)
 
 
 def _write(tx: Tx, portal_id: int, **columns: Any) -> None:

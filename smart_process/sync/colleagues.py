@@ -23,7 +23,9 @@ def refresh(work: Work) -> int:
     except errors.B24Error as error:
         all_failed(work, claimed, error)
         return 1
-    heads = {str(one["ID"]): int(one["UF_HEAD"]) for one in departments if str(one.get("UF_HEAD") or "0") != "0"}
+    heads = {
+        str(one["ID"]): int(one["UF_HEAD"]) for one in departments if str(one.get("UF_HEAD") or "0") != "0"
+    }
     parents = {str(one["ID"]): str(one.get("PARENT") or "") for one in departments}
     rows = [_colleague(user, heads, parents) for user in users]
     with work.service.store.transaction() as tx:

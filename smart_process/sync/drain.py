@@ -87,27 +87,16 @@ def _rounds(
     budget_s: float,
     going_on: Callable[[], bool],
 ) -> int:
-    with service.store.reading() as tx:
-        portal = portals.by_id(tx, service.secrets, portal_id)
-        setup = setups.read(tx, portal_id)
-    if portal is None or portal.state != portals.ACTIVE or setup.binding is None:
-        return 0
-
     def hold(tx: Tx) -> bool:
         return leases.renew(tx, portal_id, owner, fence, ttl_s, service.clock())
 
-    work = Work(
-        service,
-        portal_id,
-        setup.binding,
-        setup.settings,
-        service.portals.client(portal_id),
-        fence,
-        _watch(service, hold, ttl_s, budget_s, going_on),
-        hold,
-    )
+    going = _watch(service, hold, ttl_s, budget_s, going_on)
     touched = 0
     for _ in range(rounds):
+        # Anew for every round: an administrator may change the settings meanwhile.
+        work = _work(service, portal_id, fence, going, hold)
+        if work is None:
+            return touched
         step_sum = 0
         for step in STEPS:
             if not work.going():
@@ -117,6 +106,18 @@ def _rounds(
         if not step_sum:
             break
     return touched
+
+
+def _work(
+    service: Service, portal_id: int, fence: int, going: Callable[[], bool], hold: Callable[[Tx], bool]
+) -> Work | None:
+    with service.store.reading() as tx:
+        portal = portals.by_id(tx, service.secrets, portal_id)
+        setup = setups.read(tx, portal_id)
+    if portal is None or portal.state != portals.ACTIVE or setup.binding is None:
+        return None
+    client = service.portals.client(portal_id)
+    return Work(service, portal_id, setup.binding, setup.settings, client, fence, going, hold)
 
 
 def _watch(

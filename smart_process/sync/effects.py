@@ -27,7 +27,9 @@ def comments_and_notices(work: Work) -> int:
     work.finish([one for one in claimed if one.key not in rows])
     todo = {one: rows[one.key] for one in claimed if one.key in rows}
     try:
-        said = _said_before(work, [row for one, row in todo.items() if one.sent_at and row["kind"] == "comment"])
+        said = _said_before(
+            work, [row for one, row in todo.items() if one.sent_at and row["kind"] == "comment"]
+        )
         fresh = {one: row for one, row in todo.items() if row["id"] not in said}
         replies = _say(work, fresh) if fresh else {}
     except errors.B24Error as error:
@@ -76,6 +78,9 @@ def _said_before(work: Work, rows: list[Mapping[str, Any]]) -> set[int]:
             "filter": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body)},
             "select": ["ID", "COMMENT"],
         }
-        if any(one.get("COMMENT") == body["text"] for one in work.client.ask("crm.timeline.comment.list", asked).result):
+        if any(
+            one.get("COMMENT") == body["text"]
+            for one in work.client.ask("crm.timeline.comment.list", asked).result
+        ):
             said.add(row["id"])
     return said

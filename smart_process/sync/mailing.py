@@ -11,6 +11,7 @@ from smart_process.mailer import Later, Mailer, Possibly, Refused, Result, Setup
 from smart_process.messages import NothingToSay, compose
 from smart_process.people import wire_address
 from smart_process.store import messages as store
+from smart_process.store import setups
 from smart_process.sync.work import Work, later
 
 TURN_S = 5.0
@@ -90,7 +91,8 @@ def _put_off(work: Work, claimed: Sequence[Mark], *, held: str = "", error: str 
         for one in claimed:
             if store.by_id(tx, int(one.key)).state != store.WAITING:
                 continue
-            if held:
+            # Settings corrected while this was tried: not a case for a person.
+            if held and setups.read(tx, work.portal_id).settings == work.settings:
                 marks.hold(tx, one, reason="setup", error=held)
             else:
-                marks.retry(tx, one, at=later(one, now), error=error)
+                marks.retry(tx, one, at=later(one, now), error=held or error)

@@ -32,7 +32,11 @@ def twins(tx: Tx, portal_id: int, person_id: int, contact_id: int, now: datetime
     others = store.participations_of_people(tx, [row["id"] for row in people])
     for one in own:
         for other in others:
-            if one["event_id"] == other["event_id"] and one["removed_at"] is None and other["removed_at"] is None:
+            if (
+                one["event_id"] == other["event_id"]
+                and one["removed_at"] is None
+                and other["removed_at"] is None
+            ):
                 first, second = _ordered(one, other)
                 _join(tx, portal_id, first, second, now)
 
@@ -108,9 +112,7 @@ def _adopt(work: Work, pairs: Mapping[Mark, tuple[int, int]], rows: Mapping[int,
                 marks.done(tx, [one])
 
 
-def _merge(
-    work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
-) -> None:
+def _merge(work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]) -> None:
     eti = work.binding.participation.entity_type_id
     commands = {
         one.key: (
@@ -165,7 +167,10 @@ def _settle_conflicts(
                 marks.mark(tx, work.portal_id, "effect", [made], now=now)
     try:
         replies = work.client.batch(
-            {one.key: ("crm.item.delete", {"entityTypeId": eti, "id": pair[1]}) for one, pair in conflicts.items()},
+            {
+                one.key: ("crm.item.delete", {"entityTypeId": eti, "id": pair[1]})
+                for one, pair in conflicts.items()
+            },
             write=True,
         )
     except errors.B24Error as error:

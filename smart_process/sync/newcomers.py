@@ -71,9 +71,7 @@ def _by_hand(tx: Tx, work: Work, item: Item, card: Contact, event_id: int, at: d
         person_id = person_for_contact(tx, work.portal_id, card, now)
     else:
         person_id = find_or_add_person(tx, work.portal_id, card, now)
-    seat = participations.find_or_add(
-        tx, portal_id=work.portal_id, event_id=event_id, person_id=person_id
-    )
+    seat = participations.find_or_add(tx, portal_id=work.portal_id, event_id=event_id, person_id=person_id)
     other = participations.give_item(tx, seat, int(item["id"]))
     by = f"user:{picture.number(item.get('createdBy'))}"
     fact = NewFact(Kind.SELECTED, at, by, f"item:{item['id']}", data={"source": "crm"})

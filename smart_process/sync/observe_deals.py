@@ -60,9 +60,7 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
     touched = row["touched"] or any(
         shadow[name] != before[name] for name in ("stage", "responsible_id") if name in before
     )
-    store.update(
-        tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result
-    )
+    store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
     if result != row["result"] and "won" in (result, row["result"]):
         at = datetime.fromisoformat(str(item.get("movedTime") or item["updatedTime"]))
         kind = Kind.WON if result == "won" else Kind.REOPENED

@@ -38,9 +38,7 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
                 _appeared(tx, work, item_id, now)
             else:
                 _changed(tx, work, known, item, now)
-        again = {
-            item_id for item_id in gone if not _removed(tx, work, item_id)
-        }
+        again = {item_id for item_id in gone if not _removed(tx, work, item_id)}
     return frozenset(again)
 
 

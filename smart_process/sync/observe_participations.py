@@ -67,7 +67,9 @@ def _uids(found: Mapping[int, Item]) -> list[str]:
 def _to_ask(rows: Mapping[int, Any]) -> dict[int, int]:
     """The last history row known of each item. All are asked for, not only those whose stage differs from the
     shadow: a person's move that our own push overtook shows in the history alone."""
-    return {item_id: int((row["shadow"] if row else {}).get(stage_moves.SEEN, 0)) for item_id, row in rows.items()}
+    return {
+        item_id: int((row["shadow"] if row else {}).get(stage_moves.SEEN, 0)) for item_id, row in rows.items()
+    }
 
 
 def _contacts(work: Work, strangers: Mapping[int, Item]) -> dict[int, Item]:
@@ -110,9 +112,7 @@ def _changed(
         facts.append(NewFact(Kind.RESTORED, at, by, f"crm:{item['id']}:{item['updatedTime']}:restored"))
     stage_moves.remember(shadow, moves)
     stage_moves.stand_aside(shadow, now, row["stage"])
-    store.update(
-        tx, t.participation, row["id"], item_id=int(item["id"]), shadow=shadow | now, inflight=None
-    )
+    store.update(tx, t.participation, row["id"], item_id=int(item["id"]), shadow=shadow | now, inflight=None)
     now_at = work.now()
     journal.record(tx, {row["id"]: facts}, now=now_at)
     # Whatever of ours differs from what was read is written by the push; without a difference it costs nothing.
@@ -135,9 +135,7 @@ def _stage_facts(item: Item, shadow: Picture, moves: Sequence[stage_moves.Move])
     ]
 
 
-def _field_facts(
-    item: Item, name: str, value: Any, before: Any, *, by: str, at: datetime
-) -> list[NewFact]:
+def _field_facts(item: Item, name: str, value: Any, before: Any, *, by: str, at: datetime) -> list[NewFact]:
     key = f"crm:{item['id']}:{item['updatedTime']}:{name}"
     if name == "note":
         return [NewFact(Kind.NOTE, at, by, key, data={"text": value})]

@@ -58,7 +58,9 @@ def _of_kind(work: Work, kind: str, commands_for: Any, made: Any) -> int:
     some = {one: row for one, row in some.items() if one not in waiting}
     try:
         lost = _lost(work, kind, [row for one, row in some.items() if one.sent_at and not row["item_id"]])
-        _write(work, some, {key: commands_for(work, row, bound[key], lost) for key, row in _keyed(some)}, made)
+        _write(
+            work, some, {key: commands_for(work, row, bound[key], lost) for key, row in _keyed(some)}, made
+        )
     except errors.B24Error as error:
         all_failed(work, some, error)
     return len(some)

@@ -12,6 +12,7 @@ from typing import Any
 from b24 import errors
 from b24.store import marks
 from b24.store.marks import Mark
+from smart_process.identities import SOMEBODY_NEW
 from smart_process.matching import Decision, common_company, decide_contact, domain_of, named
 from smart_process.people import Contact, Identity, company_key, email_of, phone_of
 from smart_process.schema import APP, COMPANY, CONTACT
@@ -90,7 +91,12 @@ def _look_up(work: Work, cases: Sequence[Case]) -> None:
         person = _identity(case.row)
         ours = [cards[one] for one in sorted(theirs) if one in cards]
         made = [one for one in ids.get(f"{case.mark.key}.made", []) if one in cards]
-        case.decision = Decision(contact=cards[made[0]]) if made else decide_contact(person, ours)
+        if made:
+            case.decision = Decision(contact=cards[made[0]])
+        elif case.row["candidates"] == SOMEBODY_NEW:
+            case.decision = Decision()
+        else:
+            case.decision = decide_contact(person, ours)
 
 
 def _searches(case: Case) -> dict[str, tuple[str, Mapping[str, Any]]]:
@@ -140,9 +146,7 @@ def _cards(work: Work, ids: Sequence[int]) -> dict[int, Contact]:
     )
     region = work.settings.region
     return {
-        int(item["id"]): contact_card(item, region)
-        for reply in replies.values()
-        for item in reply["items"]
+        int(item["id"]): contact_card(item, region) for reply in replies.values() for item in reply["items"]
     }
 
 
@@ -232,26 +236,30 @@ def _make_companies(work: Work, cases: Sequence[Case]) -> None:
     found = _made_before(work, COMPANY, list(to_make)) if any(case.mark.sent_at for case in cases) else {}
     missing = [uid for uid in to_make if uid not in found]
     responsible = _responsible(work, cases)
-    replies = work.client.batch(
-        {
-            uid: (
-                "crm.item.add",
-                {
-                    "entityTypeId": COMPANY,
-                    "fields": {
-                        "title": to_make[uid]["name"],
-                        "originatorId": APP,
-                        "originId": uid,
-                        "opened": "Y",
-                    }
-                    | responsible.get(uid, {}),
-                },
-            )
-            for uid in missing
-        },
-        write=True,
-        before_send=work.leaving([case.mark for case in cases]),
-    ) if missing else {}
+    replies = (
+        work.client.batch(
+            {
+                uid: (
+                    "crm.item.add",
+                    {
+                        "entityTypeId": COMPANY,
+                        "fields": {
+                            "title": to_make[uid]["name"],
+                            "originatorId": APP,
+                            "originId": uid,
+                            "opened": "Y",
+                        }
+                        | responsible.get(uid, {}),
+                    },
+                )
+                for uid in missing
+            },
+            write=True,
+            before_send=work.leaving([case.mark for case in cases]),
+        )
+        if missing
+        else {}
+    )
     with work.service.store.transaction() as tx:
         for uid, reply in replies.items():
             if not isinstance(reply, errors.B24Error):
@@ -398,7 +406,9 @@ def _conclude_one(tx: Any, work: Work, case: Case, now: Any) -> None:
         merging.twins(tx, work.portal_id, row["id"], values["contact_id"], now)
     takes_part = store.participations_of_people(tx, [row["id"]])
     marks.mark(tx, work.portal_id, journal.PUSH, [one["id"] for one in takes_part], now=now)
-    subjects = {journal.subject_of(company, row["id"]) for company in (row["company_id"], values["company_id"])}
+    subjects = {
+        journal.subject_of(company, row["id"]) for company in (row["company_id"], values["company_id"])
+    }
     marks.mark(
         tx,
         work.portal_id,

@@ -145,5 +145,3 @@ def tasks(work: Work) -> int:
             observe_deals.task(tx, work, row, found.get(key))
             marks.done(tx, [ours[key]])
     return len(claimed)
-
-

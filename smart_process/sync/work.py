@@ -71,7 +71,9 @@ class Work:
         return sent_at + timedelta(seconds=self.service.portals.cut_s + 5)
 
 
-def failed(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_at: datetime | None = None) -> None:
+def failed(
+    tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_at: datetime | None = None
+) -> None:
     """Settle a mark whose call brought an error.
 
     Throttled waits without counting; no answer to a write waits until the portal is certainly through with it

@@ -171,7 +171,7 @@ def test_settings_fit_the_portal_at_first_and_are_kept_later(place: PortalAndApp
         settings = setups.read(tx, place.portal_id).settings
         assert (settings.language, settings.region) == ("ru", "KZ")
         changed = type(settings).from_json(settings.to_json() | {"closing_delay_min": 3})
-        setups.write_settings(tx, place.portal_id, changed)
+        setups.write_settings(tx, place.portal_id, changed, now=place.service.clock())
     place.install()
     with place.service.store.reading() as tx:
         assert setups.read(tx, place.portal_id).settings.closing_delay_min == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_a_binding_is_the_same_after_the_database_and_answers_both_ways(either_s
             _ = setups.read(tx, portal_id).bound
         setups.write_progress(tx, portal_id, {"run": "1"})
         setups.write_binding(tx, portal_id, BINDING)
-        setups.write_settings(tx, portal_id, Settings(closing_delay_min=0))
+        setups.write_settings(tx, portal_id, Settings(closing_delay_min=0), now=datetime.now(UTC))
     with either_store.reading() as tx:
         setup = setups.read(tx, portal_id)
     assert setup.bound == BINDING
