@@ -203,7 +203,7 @@ def _resolver(kind: ObjectType) -> Callable[[str], Column | None]:
                 " WHERE many.entity_type_id = crm_item.entity_type_id"
                 f" AND many.item_id = crm_item.id AND many.type_id = '{name}' AND {{}})"
             )
-            return Column("many.value", exists=source, sortable=False)
+            return Column("many.value", exists=source)
         field = names.get(name) or kind.by_upper.get(name)
         return modern(field.name) if field is not None else None
 

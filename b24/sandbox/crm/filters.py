@@ -22,16 +22,23 @@ _MAX_DEPTH, _MAX_CONDITIONS = 12, 1000
 class Column:
     """What a filter name stands for.
 
-    ``sql`` is the compared expression. For a value out of many, ``exists`` is the query around it
-    (``EXISTS (SELECT 1 FROM … WHERE … AND {})``). ``convert`` turns a filter value into the stored form and
-    raises ``ValueError`` for nonsense.
+    ``sql`` is the compared expression. For a value kept in another table or out of many, ``exists`` is the
+    query around it (``EXISTS (SELECT 1 FROM … WHERE … AND {})``) and ``sort_sql`` what an order uses instead;
+    without it such a column cannot be sorted by. ``convert`` turns a filter value into the stored form and
+    raises ``ValueError`` for nonsense. ``rare`` values are worth their index.
     """
 
     sql: str
     convert: Callable[[Any], Any] = text
     kind: str = "text"
     exists: str | None = None
-    sortable: bool = True
+    sort_sql: str | None = None
+    rare: bool = False
+
+    @property
+    def order(self) -> str | None:
+        """The expression an order uses, ``None`` when there is none."""
+        return self.sort_sql if self.exists else self.sql
 
 
 Resolver = Callable[[str], Column | None]
@@ -94,6 +101,8 @@ class _Compiler:
             bare = self.ordered(column, _COMPARISONS[prefix], value)
         else:
             bare = self.equal(column, value)
+            if column.rare:
+                bare = f"likelihood({bare}, 0.00001)"
         if column.exists:
             bare = column.exists.format(bare)
         return f"NOT coalesce({bare}, 0)" if negative else bare
@@ -124,7 +133,8 @@ class _Compiler:
 
     @staticmethod
     def collation(column: Column) -> str:
-        return " COLLATE NOCASE" if column.kind == "text" else ""
+        # columns with rare values are declared case-insensitive; an operator would hide their index
+        return " COLLATE NOCASE" if column.kind == "text" and not column.rare else ""
 
     def ordered(self, column: Column, sign: str, value: Any) -> str:
         one = column.convert(value)
@@ -168,7 +178,7 @@ def order_by(order: Any, resolve: Resolver, *, default: Iterable[str], ignore_un
     parts = []
     for name, direction in mapping(order).items():
         column = resolve(name)
-        if column is None or not column.sortable:
+        if column is None or column.order is None:
             if ignore_unknown:
                 continue
             raise RestError("INVALID_ARG_VALUE", f"Invalid order: field '{name}' is not allowed in order")
@@ -179,5 +189,5 @@ def order_by(order: Any, resolve: Resolver, *, default: Iterable[str], ignore_un
                 f"Invalid order: allowed sort directions are ASC, DESC. But got '{text(direction)}' for field"
                 f" '{name}'",
             )
-        parts.append(f"{column.sql} {sign}")
+        parts.append(f"{column.order} {sign}")
     return ", ".join(parts) if parts else ", ".join(default)

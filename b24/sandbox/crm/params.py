@@ -48,7 +48,7 @@ def integer(value: Any) -> int | None:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        return int(value) if value == value and abs(value) < 2**53 else None
+        return int(value) if abs(value) < 2**53 else None
     try:
         number = int(str(value).strip())
     except (ValueError, TypeError):

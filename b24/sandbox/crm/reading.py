@@ -127,11 +127,12 @@ def _column(kind: ObjectType, field: Field) -> Column | None:
     if field.upper == "ID":
         return Column("crm_item.id", convert, style)
     if field.upper in COLUMNS:
-        return Column(f"crm_item.{field.upper.lower()}", convert, style)
+        rare = field.upper in ("XML_ID", "ORIGIN_ID")
+        return Column(f"crm_item.{field.upper.lower()}", convert, style, rare=rare)
     path = f"$.{field.upper}"
     if field.multiple:
         source = f"EXISTS (SELECT 1 FROM json_each(crm_item.data, '{path}') AS many WHERE {{}})"
-        return Column("many.value", convert, style, exists=source, sortable=False)
+        return Column("many.value", convert, style, exists=source)
     stored = f"json_extract(crm_item.data, '{path}')"
     # an item older than a flag has it down
     return Column(f"coalesce({stored}, 'N')" if field.type == "boolean" else stored, convert, style)
@@ -153,31 +154,31 @@ def _stored_flag(value: Any) -> str:
 
 
 def _bond_column(kind: ObjectType, field: Field) -> Column | None:
-    number = reader("integer")
+    """Bonds live in tables of their own, read from the side that has an index."""
+    own = kind.entity_type_id
     if field.parent_type is not None:
-        source = (
-            f"(SELECT parent_id FROM crm_parent WHERE child_type = crm_item.entity_type_id"
-            f" AND child_id = crm_item.id AND parent_type = {field.parent_type})"
+        parent = f"child_type = {own} AND parent_type = {field.parent_type}"
+        return _bond(
+            "parent_id",
+            f"SELECT child_id FROM crm_parent WHERE {parent}",
+            f"(SELECT parent_id FROM crm_parent WHERE child_id = crm_item.id AND {parent})",
         )
-        return Column(source, number, "number")
-    if field.upper == "CONTACT_IDS" and kind.entity_type_id == COMPANY:
-        source = (
-            "EXISTS (SELECT 1 FROM crm_contact_company AS bond WHERE bond.company_id = crm_item.id AND {})"
-        )
-        return Column("bond.contact_id", number, "number", exists=source, sortable=False)
+    if field.upper == "CONTACT_IDS" and own == COMPANY:
+        return _bond("contact_id", "SELECT company_id FROM crm_contact_company WHERE 1")
     if field.upper == "CONTACT_IDS":
-        source = (
-            "EXISTS (SELECT 1 FROM crm_item_contact AS bond WHERE bond.entity_type_id ="
-            " crm_item.entity_type_id"
-            " AND bond.item_id = crm_item.id AND {})"
-        )
-        return Column("bond.contact_id", number, "number", exists=source, sortable=False)
-    if field.upper == "COMPANY_IDS" or (field.upper == "COMPANY_ID" and kind.entity_type_id == CONTACT):
-        source = (
-            "EXISTS (SELECT 1 FROM crm_contact_company AS bond WHERE bond.contact_id = crm_item.id AND {})"
-        )
-        return Column("bond.company_id", number, "number", exists=source, sortable=False)
+        return _bond("contact_id", f"SELECT item_id FROM crm_item_contact WHERE entity_type_id = {own}")
+    if field.upper == "COMPANY_IDS":
+        return _bond("company_id", "SELECT contact_id FROM crm_contact_company WHERE 1")
+    if field.upper == "COMPANY_ID" and own == CONTACT:
+        # any company of a contact is found, the primary one is sorted by
+        source = "SELECT contact_id FROM crm_contact_company WHERE 1"
+        return _bond("company_id", source, "crm_item.company_id")
     return None
+
+
+def _bond(column: str, source: str, sort_sql: str | None = None) -> Column:
+    wrapped = f"crm_item.id IN ({source} AND {{}})"
+    return Column(column, reader("integer"), "number", exists=wrapped, sort_sql=sort_sql)
 
 
 def _derived_column(field: Field) -> Column | None:

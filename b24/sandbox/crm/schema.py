@@ -26,6 +26,7 @@ from b24.sandbox.crm.objects import (
     declared,
     smart_process_fields,
 )
+from b24.sandbox.crm.params import integer
 from b24.sandbox.kernel import RestError, tables
 
 tables(
@@ -192,12 +193,7 @@ class Schema:
 
 def as_entity_type_id(value: Any) -> int:
     """An ``entityTypeId`` as callers send it (number or digits); anything else is 0."""
-    if isinstance(value, bool):
-        return 0
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0
+    return 0 if isinstance(value, bool) else integer(value) or 0
 
 
 def short_symbol(entity_type_id: int) -> str:

@@ -79,7 +79,7 @@ def _columns(now: int) -> dict[str, Column]:
             "ACCOMPLICE": Column("many.value", _NUMBER, "number", exists=members.format("accomplices")),
             "AUDITOR": Column("many.value", _NUMBER, "number", exists=members.format("auditors")),
             "TAG": Column("many.value", exists=members.format("tags")),
-            "UF_CRM_TASK": Column(_PAIR, _pair, "number", exists=_BOUND, sortable=False),
+            "UF_CRM_TASK": Column(_PAIR, _pair, "number", exists=_BOUND),
         }
     )
 
