@@ -6,25 +6,20 @@ and a run on a finished portal makes no writing call. What a person renamed or a
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from b24.errors import B24Error
-from b24.store import marks
 from b24.store.engine import Store
 from smart_process.provision import fields, finish, stages, surroundings, types
+from smart_process.provision.notebook import RunBook, StaleRun
 from smart_process.provision.problems import explain
 from smart_process.provision.workplace import Caller, Report, SetupProblem, Workplace
 from smart_process.schema import Words
-from smart_process.store import setups
 
 __all__ = ["STEPS", "Progress", "Provision", "StaleRun"]
-
-_STEP_TIME = timedelta(seconds=150)
-"""Longer than any step can take: after it a step that never came back is taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Step:
 def _note_binding(w: Workplace) -> Report:
     binding = finish.read_binding(w)
     # Written together with the end of this step, so that "finished" and the names are one fact.
-    w.book.notes["binding"] = binding
+    w.book.binding = binding
     return Report(found=[binding.event.title, binding.participation.title])
 
 
@@ -124,10 +119,6 @@ STEPS = (
 )
 
 
-class StaleRun(Exception):
-    """Another run was started after this one (a second window): this one stops."""
-
-
 @dataclass(frozen=True)
 class Progress:
     """How far a run is.
@@ -192,18 +183,12 @@ class Provision:
         clock: Callable[[], datetime],
         language: str = "ru",
     ) -> None:
-        self._store = store
-        self._portal_id = portal_id
-        self._clock = clock
-        self._book = _Book(store, portal_id)
+        self._book = RunBook(store, portal_id, clock)
         self._place = Workplace(client, self._book, public_url, language)
 
     def start(self) -> Progress:
         """Begin a run from the first step; a run going on in another window becomes stale."""
-        run = secrets.token_hex(8)
-        self._book.notes |= {"run": run, "reports": {}, "busy_until": None}
-        self._book.keep()
-        return Progress(run)
+        return Progress(self._book.begin())
 
     def step(self, run: str) -> Progress:
         """Run the next step of a run and say how far it is; a failed step is tried again.
@@ -211,67 +196,26 @@ class Provision:
         Raises:
             StaleRun: another run was started meanwhile.
         """
-        progress = self._claim(run)
-        if progress.done or progress.busy:
-            return progress
-        step = STEPS[len(progress.reports)]
+        claim = self._book.claim(run)
+        reports = claim.reports
+        if claim.busy:
+            return Progress(run, reports, busy=True)
         problem, code = None, ""
         try:
-            progress.reports[step.key] = step.run(self._place)
+            if len(reports) < len(STEPS):
+                step = STEPS[len(reports)]
+                reports[step.key] = step.run(self._place)
         except SetupProblem as error:
             problem, code = error.words, error.code
         except B24Error as error:
             problem, code = explain(error), error.code
         finally:
-            self._release(run, progress.reports)
-        return Progress(run, progress.reports, problem, code)
+            self._book.release(run, reports)
+        return Progress(run, reports, problem, code)
 
     def run_all(self) -> Progress:
-        """A whole run at once, up to the first problem."""
+        """A whole run at once, up to the first problem or until somebody else's step is in the way."""
         progress = self.start()
-        while not progress.done and progress.problem is None:
+        while not progress.done and progress.problem is None and not progress.busy:
             progress = self.step(progress.run)
         return progress
-
-    def _claim(self, run: str) -> Progress:
-        now = self._clock()
-        with self._store.transaction() as tx:
-            notes = setups.read(tx, self._portal_id, lock=True).progress
-            if notes.get("run") != run:
-                raise StaleRun(run)
-            reports = {key: Report(**one) for key, one in notes.get("reports", {}).items()}
-            until = notes.get("busy_until")
-            if until and now < datetime.fromisoformat(until):
-                return Progress(run, reports, busy=True)
-            notes["busy_until"] = (now + _STEP_TIME).isoformat()
-            setups.write_progress(tx, self._portal_id, notes)
-            self._book.notes = notes
-        return Progress(run, reports)
-
-    def _release(self, run: str, reports: dict[str, Report]) -> None:
-        with self._store.transaction() as tx:
-            if setups.read(tx, self._portal_id, lock=True).progress.get("run") != run:
-                raise StaleRun(run)
-            self._book.notes |= {
-                "reports": {key: vars(one) for key, one in reports.items()},
-                "busy_until": None,
-            }
-            binding = self._book.notes.pop("binding", None)
-            setups.write_progress(tx, self._portal_id, self._book.notes)
-            if binding is not None:
-                setups.write_binding(tx, self._portal_id, binding)
-                marks.mark(tx, self._portal_id, "colleagues", ["0"], now=self._clock())
-
-
-class _Book:
-    """The notebook in the table ``setup``."""
-
-    def __init__(self, store: Store, portal_id: int) -> None:
-        self._store = store
-        self._portal_id = portal_id
-        with store.reading() as tx:
-            self.notes: dict[str, Any] = setups.read(tx, portal_id).progress
-
-    def keep(self) -> None:
-        with self._store.transaction() as tx:
-            setups.write_progress(tx, self._portal_id, self.notes)

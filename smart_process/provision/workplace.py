@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from b24.errors import B24Error
-from smart_process.schema import Words
+from smart_process.schema import Binding, Words
 
 
 class Caller(Protocol):
@@ -31,9 +31,10 @@ class Caller(Protocol):
 
 
 class Notebook(Protocol):
-    """What must survive an interruption; ``keep`` commits at once."""
+    """What must survive an interruption; ``keep`` commits at once. The last step sets ``binding``."""
 
     notes: dict[str, Any]
+    binding: Binding | None
 
     def keep(self) -> None:
         """Write ``notes`` down."""

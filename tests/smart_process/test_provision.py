@@ -307,6 +307,33 @@ def test_a_step_that_runs_is_not_run_again_beside_it_until_it_is_taken_for_dead(
     assert place.step(begun["session"])["steps"][0]["state"] == "done"
 
 
+def test_a_second_window_waits_for_the_step_of_the_first_and_makes_nothing_twice(place: PortalAndApp) -> None:
+    first = place.begin()
+    place.step(first["session"])
+    seen: list[dict[str, Any]] = []
+
+    class SecondWindow(Faulty):
+        """Opens the installer again while the first type is being made."""
+
+        def call(self, method: str, params: Mapping[str, Any] | None = None, *, write: bool = False) -> Any:
+            if method == "crm.type.add" and not seen:
+                second = place.begin()
+                seen.extend([second, place.step(second["session"])])
+            return self.client.call(method, params, write=write)
+
+    client = SecondWindow(place.service.portals.client(place.portal_id), 0, "nothing")
+    with place.service.store.reading() as tx:
+        run = setups.read(tx, place.portal_id).progress["run"]
+    with pytest.raises(StaleRun):
+        provision(place, client).step(run)
+    second, waiting = seen
+    assert waiting["busy"]
+    for _ in STEPS:
+        last = place.step(second["session"])
+    assert last["done"]
+    assert our_types(place) == ["Мероприятие", "Участие в мероприятии"]
+
+
 def test_where_funnels_are_not_supported_the_one_there_is_is_found(place: PortalAndApp) -> None:
     place.begin()
 
