@@ -15,7 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from b24.sandbox import event_names, oauth, offline
+from b24.sandbox import event_names, oauth, offline, php
 from b24.sandbox.kernel import Call, RestError, method, tables
 from b24.sandbox.users import upper_keys
 
@@ -199,7 +199,7 @@ def _auth_type(call: Call, params: dict[str, Any], what: str) -> int | None:
     given = params.get("AUTH_TYPE")
     if given is None:
         return None if call.is_admin else call.user_id
-    number = int(given) if str(given).strip().isdigit() else 0
+    number = php.whole(given)
     if not call.is_admin and number != call.user_id:
         raise _denied(f"Event {what} with AUTH_TYPE")
     return number

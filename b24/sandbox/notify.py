@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from b24.sandbox.kernel import Call, RestError, method, tables
+from b24.sandbox.php import whole
 from b24.sandbox.users import card, full_name, upper_keys
 
 PAGE = 50
@@ -27,16 +28,16 @@ tables(
 
 def _add(call: Call, kind: str) -> int | bool:
     params = upper_keys(call.params)
-    user = str(params.get("USER_ID") or params.get("TO") or "")
-    if not user.isdigit() or int(user) <= 0:
+    user_id = whole(params.get("USER_ID") or params.get("TO"))
+    if user_id <= 0:
         raise RestError("USER_ID_EMPTY", "User ID can't be empty", 400)
     text = str(params.get("MESSAGE") or "").strip()
     if not text:
         raise RestError("MESSAGE_EMPTY", "Message can't be empty", 400)
     if len(str(params.get("ATTACH") or "")) > ATTACH_LIMIT:
         raise RestError("ATTACH_OVERSIZE", "You have exceeded the maximum allowable size of attach", 400)
-    found = call.db.execute("SELECT 1 FROM users WHERE id = ? AND active = 1", (int(user),)).fetchone()
-    return _store(call, kind, int(user), text, params) if found else False
+    found = call.db.execute("SELECT 1 FROM users WHERE id = ? AND active = 1", (user_id,)).fetchone()
+    return _store(call, kind, user_id, text, params) if found else False
 
 
 def _store(call: Call, kind: str, user_id: int, text: str, params: dict[str, Any]) -> int:
@@ -85,7 +86,8 @@ def im_notify_delete(call: Call) -> bool:
             own = "user_id = ?" if name == "ID" else "app_id IS ?"
             owner = call.user_id if name == "ID" else call.app_id
             sql = f"DELETE FROM notifications WHERE {column} = ? AND {own}"
-            return call.db.execute(sql, (params[name], owner)).rowcount > 0
+            wanted = whole(params[name]) if name == "ID" else str(params[name])
+            return call.db.execute(sql, (wanted, owner)).rowcount > 0
     raise RestError("PARAMS_ERROR", "Incorrect params", 400)
 
 
@@ -93,13 +95,13 @@ def im_notify_delete(call: Call) -> bool:
 def im_notify_read(call: Call) -> bool:
     """Mark notifications from an id on (or just that one) as read or unread. Source: im-notify-read.md."""
     params = upper_keys(call.params)
-    number = str(params.get("ID") or "")
-    if number.isdigit():
+    number = whole(params.get("ID"), -1)
+    if number >= 0:
         read = 0 if str(params.get("ACTION") or "Y").upper() == "N" else 1
         sign = "=" if str(params.get("ONLY_CURRENT") or "").upper() == "Y" else ">="
         call.db.execute(
             f"UPDATE notifications SET read = ? WHERE user_id = ? AND id {sign} ?",
-            (read, call.user_id, int(number)),
+            (read, call.user_id, number),
         )
     return True
 
@@ -133,12 +135,12 @@ def im_notify_get(call: Call) -> dict[str, Any]:
     if (last is None) != (params.get("LAST_TYPE") is None):
         text = "Parameters LAST_ID and LAST_TYPE should be used together."
         raise RestError("LAST_ID_AND_LAST_TYPE", text, 400)
-    if last is not None and not str(last).isdigit():
+    if last is not None and whole(last, -1) < 0:
         raise RestError("LAST_ID_STRING", "Last notification ID can't be string", 400)
-    limit = int(params["LIMIT"]) if str(params.get("LIMIT") or "").isdigit() else PAGE
+    limit = max(whole(params.get("LIMIT"), PAGE), 1)
     rows = call.db.execute(
         "SELECT * FROM notifications WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        (call.user_id, int(last) if last is not None else 2**62, min(limit, PAGE)),
+        (call.user_id, whole(last, 2**62), min(limit, PAGE)),
     ).fetchall()
     count = call.db.execute(
         "SELECT COUNT(*) AS total, SUM(read = 0) AS unread FROM notifications WHERE user_id = ?",

@@ -14,6 +14,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from b24.sandbox.kernel import Answer, Call, RestError, method, tables
+from b24.sandbox.php import whole
 from b24.sandbox.users import listed, page_of
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def _condition(key: str, value: Any) -> tuple[str, list[Any]]:
         values = [str(one) for one in listed(value)]
         word = "NOT IN" if operator.startswith("!") else "IN"
         return f"CAST({column} AS TEXT) {word} ({', '.join('?' * len(values))})", values
-    number = column in {"id", "error"} and str(value).isdigit()
-    return f"{column} {operator} ?", [int(value) if number else str(value)]
+    return f"{column} {operator} ?", [whole(value) if column in {"id", "error"} else str(value)]
 
 
 def _where(call: Call, params: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -141,7 +141,7 @@ def event_offline_get(call: Call) -> dict[str, Any]:
     clear = str(params.get("clear", 1)).lower() not in {"0", "n", "false", ""} and not process
     where, values = _where(call, params)
     state = "process = ?" + ("" if _truthy(params.get("error")) else " AND error = 0")
-    limit = int(params["limit"]) if str(params.get("limit") or "").isdigit() else 50
+    limit = whole(params.get("limit"), 50)
     rows = call.db.execute(
         f"SELECT * FROM offline_events WHERE {where} AND {state}"
         f" ORDER BY {_order(params, 'changed, id')} LIMIT ?",

@@ -8,6 +8,8 @@ array is ``[]`` in an answer and disappears from a form. Keys are strings everyw
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -79,17 +81,50 @@ def _next_index(node: dict[str, Any]) -> str:
 
 
 def as_php(value: Any) -> Any:
-    """Maps with keys 0, 1, 2 … in order become lists, on every level (JSON bodies as well as forms)."""
+    """A decoded body as PHP would hold it, on every level.
+
+    Maps with keys 0, 1, 2 … in order become lists, lone surrogates question marks, integers beyond 64 bits
+    floats.
+
+    Raises:
+        ValueError: a number too large for anything.
+    """
     if isinstance(value, dict):
-        inner = {str(key): as_php(one) for key, one in value.items()}
+        inner = {_text(str(key)): as_php(one) for key, one in value.items()}
         return list(inner.values()) if inner and _is_list(inner) else inner
     if isinstance(value, list):
         return [as_php(one) for one in value]
-    return value
+    if isinstance(value, str):
+        return _text(value)
+    return _number(value) if isinstance(value, int | float) else value
+
+
+def _text(value: str) -> str:
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _number(value: float) -> float:
+    if -(2**63) <= value < 2**63:
+        return value
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _is_list(node: dict[Any, Any]) -> bool:
     return all(str(key) == str(index) for index, key in enumerate(node))
+
+
+def whole(value: Any, default: int = 0) -> int:
+    """A parameter as PHP's ``(int)`` reads it, within 64 bits; ``default`` for what is no number."""
+    text = str(value if value is not None else "").strip()
+    if not re.fullmatch(r"[+-]?[0-9]{1,40}", text):
+        return default
+    return max(-(2**63), min(int(text), 2**63 - 1))
 
 
 def as_json_array(node: dict[str, Any]) -> Any:

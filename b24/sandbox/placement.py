@@ -12,6 +12,7 @@ from typing import Any
 from b24.sandbox.event_names import entity_type_ids
 from b24.sandbox.events import check_handler
 from b24.sandbox.kernel import Call, RestError, method, tables
+from b24.sandbox.php import whole
 from b24.sandbox.users import upper_keys
 
 tables(
@@ -116,7 +117,7 @@ def placement_bind(call: Call) -> bool:
     code = _required(params, "PLACEMENT", 200).upper()
     handler = check_handler(_required(params, "HANDLER", 200))
     _check_place(call, code, params)
-    user_id = int(params["USER_ID"]) if str(params.get("USER_ID") or "").isdigit() else 0
+    user_id = whole(params.get("USER_ID"))
     row = (call.app_id, code, handler, user_id)
     if call.db.execute(
         "SELECT 1 FROM placements WHERE app_id = ? AND placement = ? AND handler = ? AND user_id = ?", row
@@ -153,10 +154,12 @@ def placement_unbind(call: Call) -> dict[str, int]:
         ["app_id = ?", "placement = ?"],
         [call.app_id, _required(params, "PLACEMENT", 400).upper()],
     )
-    for name, column in (("HANDLER", "handler"), ("USER_ID", "user_id")):
-        if params.get(name):
-            where.append(f"{column} = ?")
-            values.append(params[name])
+    if params.get("HANDLER"):
+        where.append("handler = ?")
+        values.append(str(params["HANDLER"]))
+    if params.get("USER_ID"):
+        where.append("user_id = ?")
+        values.append(whole(params["USER_ID"]))
     removed = call.db.execute(f"DELETE FROM placements WHERE {' AND '.join(where)}", values).rowcount
     return {"count": 2 * removed}
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from b24.sandbox.kernel import METHODS, SCHEMA, Answer, Call, Method, RestError, tables
+from b24.sandbox.upgrade import prepare
 
 PORTAL_ZONE = timezone(timedelta(hours=3))
 """The zone of the portal's server; dates of answers carry its offset whatever zone a user lives in."""
@@ -252,12 +253,14 @@ def open_portal(
     Args:
         origin: where the portal will be reached; it may change between starts.
         seed: ``"demo"`` fills a new portal with companies, people and deals, ``"empty"`` leaves it bare.
+
+    Raises:
+        ForeignState: the file is not a state this version can use.
     """
     load_methods()
     connection = _connect(path)
     portal = LocalPortal(connection, origin=origin, plan=plan, cut_s=cut_s)
-    for sql in SCHEMA:
-        connection.executescript(sql)
+    prepare(connection, SCHEMA)
     portal._begin_life(seed)
     return portal
 

@@ -98,11 +98,11 @@ class Sandbox:
             self.portal = open_portal(
                 options.state, origin=origin, seed=options.seed, plan=options.plan, cut_s=options.cut_s
             )
+            self._web = self._application()
         except Exception:
             self._server.server_close()
             self._server = None
             raise
-        self._web = self._application()
         self._delivery.start()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True, name="portal"

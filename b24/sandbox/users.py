@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from b24.sandbox.kernel import Answer, Call, RestError, method, tables
+from b24.sandbox.php import whole
 
 if TYPE_CHECKING:
     from b24.sandbox.portal import LocalPortal
@@ -192,7 +193,7 @@ def _comparable(field: str, value: Any) -> Any:
     if field == "ACTIVE":
         return str(value).lower() in {"1", "y", "true"}
     if field in {"ID", "UF_DEPARTMENT"}:
-        return int(value) if str(value).strip().lstrip("-").isdigit() else 0
+        return whole(value)
     return str(value).casefold()
 
 
@@ -232,7 +233,7 @@ def _row_passes(row: Any, key: str, wanted: Any) -> bool:
         return bool(row["active"]) == (str(wanted).upper() == "Y")
     if field not in COLUMNS:
         return True
-    values = [_comparable(field, one) for one in listed(wanted)] or [""]
+    values = [_comparable(field, one) for one in listed(wanted)] or [_comparable(field, "")]
     if field == "UF_DEPARTMENT":
         return any(TESTS[prefix](int(one), values) for one in json.loads(row["departments"]))
     return TESTS[prefix](_comparable(field, row[COLUMNS[field]]), values)
@@ -240,8 +241,7 @@ def _row_passes(row: Any, key: str, wanted: Any) -> bool:
 
 def page_of(rows: list[Any], start: Any) -> tuple[list[Any], int | None, int | None]:
     """One page of 50 with ``total`` and ``next``; ``start = -1`` gives neither."""
-    text = str(start if start is not None else 0)
-    offset = int(text) if text.lstrip("-").isdigit() else 0
+    offset = whole(start)
     if offset < 0:
         return rows[:PAGE], None, None
     following = offset + PAGE

@@ -7,21 +7,20 @@ UI.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from b24.sandbox import oauth, php
 from b24.sandbox.control import Control
 from b24.sandbox.dispatch import CutOff, Dispatcher, Incoming, Reply, error_body
+from b24.sandbox.incoming import called_methods, read_body, read_call
 from b24.sandbox.kernel import RestError
 
 MAX_BODY = 64 * 1024 * 1024
@@ -175,74 +174,6 @@ class PortalWeb:
         if target is None:
             return _text(400, "Приложение не найдено или не установлено.")
         return Response(status=302, headers={"Location": target})
-
-
-def called_methods(incoming: Incoming) -> list[str]:
-    """The method, or those of a batch, for faults that concern certain methods."""
-    cmd = incoming.params.get("cmd")
-    if incoming.method.lower() != "batch" or not isinstance(cmd, dict | list):
-        return [incoming.method]
-    commands = cmd.values() if isinstance(cmd, dict) else cmd
-    return ["batch", *(str(one).partition("?")[0] for one in commands if isinstance(one, str))]
-
-
-def read_call(request: Request) -> Incoming:
-    """A REST request as a call: address, method, parameters of query and body.
-
-    Raises:
-        RestError: 400 for a body nobody can read, 404 for an address without a method.
-    """
-    started = time.monotonic()
-    parts = [unquote(one) for one in request.path.split("/") if one][1:]
-    name = re.sub(r"\.(json|xml)$", "", parts[-1], flags=re.IGNORECASE) if parts else ""
-    path = tuple(parts[:-1])
-    try:
-        params = php.decode_form(request.query_string.decode("latin-1"))
-    except php.TooMuchInput as error:
-        raise RestError("INVALID_REQUEST", "Too many parameters", 400) from error
-    if request.method == "POST":
-        params |= read_body(request)
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    return Incoming(
-        path if len(path) in {0, 2} else ("", "", ""),
-        name,
-        params,
-        bearer.strip() if scheme.lower() == "bearer" else "",
-        request.remote_addr or "",
-        started,
-    )
-
-
-def read_body(request: Request) -> dict[str, Any]:
-    """Parameters of a body: JSON, urlencoded or multipart; other kinds carry none.
-
-    Raises:
-        RestError: 400 when it cannot be parsed.
-    """
-    kind = request.mimetype
-    try:
-        if kind == "application/json" or kind.endswith("+json"):
-            return _from_json(request.get_data())
-        if kind == "multipart/form-data":
-            return php.nest((name, one) for name, values in request.form.lists() for one in values)
-        if kind == "application/x-www-form-urlencoded":
-            return php.decode_form(request.get_data().decode("utf-8", "replace"))
-    except (php.TooMuchInput, RecursionError) as error:
-        raise RestError("INVALID_REQUEST", "Too many parameters", 400) from error
-    except RequestEntityTooLarge:
-        raise
-    except (HTTPException, ValueError) as error:
-        raise RestError("INVALID_REQUEST", "The request body cannot be parsed", 400) from error
-    return {}
-
-
-def _from_json(raw: bytes) -> dict[str, Any]:
-    if not raw.strip():
-        return {}
-    parsed = php.as_php(json.loads(raw))
-    if isinstance(parsed, list):
-        return {str(index): one for index, one in enumerate(parsed)}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _reply(reply: Reply, xml: bool) -> Response:

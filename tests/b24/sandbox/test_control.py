@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -254,6 +257,37 @@ def test_colleagues_come_leave_and_rule(rest: Rest) -> None:
     assert rest.http.post(f"{rest.url}/sandbox/users/99999/dismiss").status_code == 404
 
 
+def test_a_form_is_made_filled_and_refused(rest: Rest) -> None:
+    fields = [
+        {"name": "last_name", "caption": "Фамилия", "kind": "string", "entity": "contact",
+         "target": "LAST_NAME", "required": True},
+        {"name": "email", "caption": "Почта", "kind": "email", "entity": "contact", "target": "EMAIL",
+         "required": True},
+    ]  # fmt: skip
+    made = rest.control("forms", {"name": "Заявка", "target_type": 2, "fields": fields})["id"]
+    assert made in [one["id"] for one in rest.control("forms", method="GET")]
+    done = rest.control(f"forms/{made}/submit", {"last_name": "Гость", "email": "guest@example.test"})
+    deal = rest("crm.item.get", {"entityTypeId": 2, "id": done["item_id"]})["item"]
+    assert deal["webformId"] == made
+    assert deal["contactId"] == done["contact_id"]
+    refused = rest.http.post(f"{rest.url}/sandbox/forms/{made}/submit", json={"email": "nonsense"})
+    assert refused.status_code == 400
+    assert set(refused.json()["fields"]) == {"last_name", "email"}
+    assert rest.http.post(f"{rest.url}/sandbox/forms/999/submit", json={}).status_code == 404
+    assert rest.http.post(f"{rest.url}/sandbox/forms", json={"name": "x"}).status_code in {400, 404}
+
+
+def test_rights_of_a_colleague_hold_in_rest(rest: Rest) -> None:
+    person = rest.control("users", {"name": "Зоя", "last_name": "Зоркая"})
+    made = rest("crm.item.add", {"entityTypeId": 3, "fields": {"name": "Чужой"}})["item"]["id"]
+    seen = {"entityTypeId": 3, "id": made}
+    assert rest.send("crm.item.get", seen, token=person["access_token"]).status_code == 200
+    rest.control(f"users/{person['id']}/rights", {"entity_type_id": 3, "read": "own"})
+    assert rest.send("crm.item.get", seen, token=person["access_token"]).json()["error"] == "ACCESS_DENIED"
+    bad = rest.http.post(f"{rest.url}/sandbox/users/{person['id']}/rights", json={"read": "everything"})
+    assert bad.status_code == 400
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -281,6 +315,31 @@ def test_the_state_is_kept_between_runs(start: Start, connect: Connect, tmp_path
     second = start(state=tmp_path / "portal.db")
     assert second.portal.member_id == member
     assert connect(second).access["client_id"] == before["client_id"]
+
+
+def test_a_state_of_an_earlier_version_gets_its_missing_columns(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    path = tmp_path / "portal.db"
+    first = start(state=path)
+    member = first.portal.member_id
+    first.stop()
+    with contextlib.closing(sqlite3.connect(path)) as older:
+        older.executescript(
+            "ALTER TABLE event_queue DROP COLUMN held; PRAGMA user_version = 1; DROP TABLE mail;"
+        )
+    rest = connect(start(state=path))
+    assert rest("event.test") == 1
+    assert rest.control("apps", method="GET")[0]["member_id"] == member
+    assert rest.control("mail.json", method="GET") == []
+
+
+def test_a_file_that_is_no_state_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "portal.db"
+    path.write_bytes(b"something else entirely, long enough to be looked at" * 20)
+    process = command("--port", "0", "--state", str(path))
+    process.communicate(timeout=20)
+    assert process.returncode == 1
 
 
 def command(*arguments: str) -> subprocess.Popen[str]:
@@ -312,12 +371,13 @@ def test_the_command_prints_one_line_when_ready_and_stops_on_a_signal(
         process.communicate()
 
 
-def test_a_taken_port_is_said_in_one_line() -> None:
-    import socket
-
+def test_a_taken_port_is_said_and_ends_nothing_else(start: Start) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = command("--port", str(taken.getsockname()[1]), "--seed", "empty")
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            start(port=port)
+        process = command("--port", str(port), "--seed", "empty")
         process.communicate(timeout=20)
     assert process.returncode == 1

@@ -71,6 +71,15 @@ def test_the_portal_refuses_with_503_whoever_the_application_is(start: Start, co
     assert refused[0].json() == {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}
 
 
+def test_a_browser_on_the_same_machine_is_another_address(start: Start, connect: Connect) -> None:
+    rest = connect(start(limits=True))
+    for _ in range(55):
+        rest.hook("server.time")
+    assert rest.hook("server.time").status_code == 503
+    answer = rest.http.post(rest.access["webhook_url"] + "profile", headers={"Sec-Fetch-Mode": "cors"})
+    assert answer.status_code == 200
+
+
 def test_a_batch_counts_once(start: Start, connect: Connect) -> None:
     rest = connect(start(limits=True))
     for _ in range(45):

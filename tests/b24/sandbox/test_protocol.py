@@ -242,6 +242,10 @@ def test_a_missing_scope_is_403(rest: Rest) -> None:
         (b"[1, 2", "application/json"),
         (b"\xff\xfe", "application/json"),
         (b'{"a":' * 3000, "application/json"),
+        (b'{"a":' * 90_000 + b"1" + b"}" * 90_000, "application/json"),
+        (b'{"a": NaN}', "application/json"),
+        (b'{"a": 1e999}', "application/json"),
+        (b'{"a": 1' + b"0" * 400 + b"}", "application/json"),
         ("&".join(f"a{n}=1" for n in range(20_001)).encode(), "application/x-www-form-urlencoded"),
     ],
 )
@@ -259,6 +263,39 @@ def test_a_json_body_that_is_no_map_is_no_failure(rest: Rest, body: str) -> None
         rest.access["rest_url"] + "profile", data=body, headers={"Content-Type": "application/json"}
     )
     assert error_of(answer) == (401, "NO_AUTH_FOUND")
+
+
+STRANGE: list[tuple[str, dict[str, Any]]] = [
+    ("event.bind", {"event": "ONCRMDEALADD", "handler": "https://a.example/\ud800"}),
+    ("event.bind", {"event": "\ud800", "handler": 10**30}),
+    ("placement.bind", {"PLACEMENT": "LEFT_MENU\x00", "HANDLER": {"a": []}}),
+    ("user.get", {"FILTER": {">ID": [], "<=ID": {}, "@NAME": {"a": {"b": 1}}}, "start": 10**30}),
+    ("user.get", {"FILTER": "x", "select": {"a": 1}, "sort": [], "order": {}, "start": "x"}),
+    ("user.search", {"FILTER": {"FIND": ["x"], "NAME": {}}}),
+    ("department.get", {"ID": {"a": 1}, "sort": ["x"], "START": []}),
+    ("im.notify.system.add", {"USER_ID": 10**30, "MESSAGE": {"a": 1}}),
+    ("im.notify.read", {"ID": "9" * 40}),
+    ("im.notify.delete", {"TAG": {"a": 1}}),
+    ("im.notify.delete", {"ID": [1]}),
+    ("im.notify.get", {"LAST_ID": "9" * 40, "LAST_TYPE": 1, "LIMIT": "9" * 40}),
+    ("event.unbind", {"event": "ONCRMDEALADD", "handler": {"a": 1}, "auth_type": "9" * 40}),
+    ("event.offline.get", {"filter": {"ID": {"a": []}}, "order": {"ID": []}, "limit": "9" * 40}),
+    ("event.offline.list", {"filter": {">ID": {"a": []}}, "start": "9" * 40}),
+    ("event.offline.clear", {"process_id": {"a": 1}, "id": {"a": {"b": 1}}}),
+    ("placement.unbind", {"PLACEMENT": "LEFT_MENU", "HANDLER": ["x"], "USER_ID": {"a": 1}}),
+    ("app.option.set", {"options": {"\ud800": {"a": [None, 1.5]}}}),
+    ("method.get", {"name": {"a": 1}}),
+    ("user.access", {"ACCESS": {"a": 1}}),
+    ("batch", {"cmd": {"\ud800": "profile", "a": {"method": {"x": 1}, "params": "x"}}, "halt": []}),
+]
+
+
+@pytest.mark.parametrize(("method", "params"), STRANGE)
+def test_strange_parameters_never_break_a_method(rest: Rest, method: str, params: dict[str, Any]) -> None:
+    answer = rest.send(method, params)
+    assert answer.status_code < 500, answer.text
+    body = answer.json()
+    assert "error" in body or "result" in body
 
 
 def test_a_broken_multipart_body_carries_nothing(rest: Rest) -> None:
