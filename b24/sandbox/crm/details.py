@@ -17,8 +17,8 @@ from b24.sandbox.kernel import Call, RestError, method, tables
 tables(
     """
     CREATE TABLE IF NOT EXISTS crm_card_layout (
-        entity_type_id INTEGER NOT NULL, extra INTEGER NOT NULL, user_id INTEGER NOT NULL, sections TEXT
-        NOT NULL,
+        entity_type_id INTEGER NOT NULL, extra INTEGER NOT NULL, user_id INTEGER NOT NULL,
+        sections TEXT NOT NULL,
         PRIMARY KEY (entity_type_id, extra, user_id));
     """
 )

@@ -1,8 +1,8 @@
 """CRM forms: their definitions and what a submission does to the CRM.
 
-REST has no methods for forms, so this module is what the web UI and control calls use. A submission
-finds a client
-by phone or e-mail – nobody compares names – or makes one, and always makes a new item. Events carry no user.
+REST has no methods for forms, so this module is what the web UI and control calls use. A submission finds a
+client by phone or e-mail – nobody compares names – or makes one, and always makes a new item. Events carry
+no user.
 """
 
 from __future__ import annotations

@@ -41,8 +41,7 @@ def grant(db: sqlite3.Connection, user_id: int, entity_type_id: int, action: str
 
 
 def scope_of(db: sqlite3.Connection, user_id: int | None, entity_type_id: int, action: str) -> str:
-    """How far a right of the user reaches; forms and robots (``None``) and administrators reach
-    everything."""
+    """How far a right of the user reaches; administrators, forms and robots (``None``) reach everything."""
     if user_id is None:
         return "all"
     row = db.execute(

@@ -30,8 +30,8 @@ tables(
         DEFAULT '[]',
         tags TEXT NOT NULL DEFAULT '[]');
     CREATE TABLE IF NOT EXISTS task_binding (
-        task_id INTEGER NOT NULL, entity_type_id INTEGER NOT NULL, item_id INTEGER NOT NULL, sort INTEGER
-        NOT NULL,
+        task_id INTEGER NOT NULL, entity_type_id INTEGER NOT NULL, item_id INTEGER NOT NULL,
+        sort INTEGER NOT NULL,
         PRIMARY KEY (task_id, entity_type_id, item_id)) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS task_binding_item ON task_binding (entity_type_id, item_id);
     CREATE INDEX IF NOT EXISTS task_responsible ON task (responsible_id);
