@@ -1,7 +1,7 @@
 """The funnel of an event: invited → registered → arrived → engaged → handed over → won. Pure.
 
-*Reached* comes from the facts and never shrinks by moving on; *now* equals the kanban. Walk-ins and the uninvited
-are shown apart: a conversion counts only those who came through the step before, so none exceeds 100 %.
+*Reached* comes from the facts and never shrinks by moving on; *now* equals the kanban. Walk-ins and those
+nobody invited stand apart: a conversion counts only those who came through the step before, so none exceeds 100 %.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WALK_IN = "walk_in"
 
 @dataclass(frozen=True)
 class Group:
-    """How many guests share a present stage, the stages ever reached (bits of ``facts.PATH``) and a source."""
+    """How many guests share a present stage, the stages reached (bits of ``facts.PATH``) and a source."""
 
     stage: str
     reached: int
@@ -36,7 +36,7 @@ class Step:
         reached: everybody who ever got here.
         through: those of them who came through the step before; ``beside``: the others.
         now: who stands in this stage of the kanban.
-        conversion: ``through`` per ``reached`` of the step before, 0…1; ``None`` where there is nothing to divide by.
+        conversion: ``through`` per ``reached`` of the step before, 0…1; ``None`` after nobody.
         lost: who reached the step before and not this one.
     """
 

@@ -183,6 +183,16 @@ def spoken_for(tx: Tx, outcome_id: int, participation_ids: Iterable[int]) -> lis
     return list(found)
 
 
+def speaking_for(tx: Tx, participation_id: int) -> Row | None:
+    """The live outcome that speaks for a participation."""
+    o, p = t.outcome, t.participation
+    found = tx.execute(
+        sa.select(o).join(p, p.c.outcome_id == o.c.id).where(p.c.id == participation_id, o.c.state == LIVE)
+    )
+    row = found.mappings().first()
+    return dict(row) if row else None
+
+
 def let_go(tx: Tx, participation_ids: Sequence[int]) -> None:
     """No outcome speaks for these participations any more."""
     p = t.participation

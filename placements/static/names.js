@@ -1,0 +1,69 @@
+/* Names of cards, read with the viewer's own rights: what they may not read has no name. */
+
+import { portal } from './frame.js';
+
+const PAGE = 50;
+const CONTACT = 3;
+const COMPANY = 4;
+
+/* Items by id as the viewer may see them; fewer than asked for when some are closed to them. */
+async function items(entityTypeId, ids, select) {
+  const b24 = await portal();
+  const found = new Map();
+  if (!b24) return found;
+  const wanted = [...new Set(ids.map(Number))].filter(Boolean);
+  for (let at = 0; at < wanted.length; at += PAGE) {
+    const answer = await b24.actions.v2.call.make({
+      method: 'crm.item.list',
+      params: {
+        entityTypeId: Number(entityTypeId),
+        filter: { '@id': wanted.slice(at, at + PAGE) },
+        select,
+        order: { id: 'ASC' },
+        start: -1,
+      },
+    });
+    if (answer.isSuccess) answer.getData().result.items.forEach((one) => found.set(Number(one.id), one));
+  }
+  return found;
+}
+
+/* Participations by id: `title` and the `company` they come from. */
+export async function named(participationType, ids) {
+  const cards = await items(participationType, ids, ['id', 'title', 'companyId']);
+  const companies = await items(COMPANY, [...cards.values()].map((one) => one.companyId || 0), ['id', 'title']);
+  cards.forEach((one) => { one.company = companies.get(Number(one.companyId))?.title || ''; });
+  return cards;
+}
+
+/* Writes names into links that only carry a number yet. */
+export async function nameCards(place, participationType, eventTitle) {
+  const links = [...place.querySelectorAll('a[data-item]')];
+  const cards = await named(participationType, links.map((one) => one.dataset.item));
+  links.forEach((link) => {
+    const card = cards.get(Number(link.dataset.item));
+    if (card) link.textContent = card.title.replace(` – ${eventTitle}`, '') + (card.company ? `, ${card.company}` : '');
+  });
+  const people = [...place.querySelectorAll('a[data-contact]')];
+  const contacts = await items(CONTACT, people.map((one) => one.dataset.contact), ['id', 'name', 'lastName', 'post']);
+  people.forEach((link) => {
+    const one = contacts.get(Number(link.dataset.contact));
+    if (one) link.textContent = [[one.lastName, one.name].filter(Boolean).join(' '), one.post].filter(Boolean).join(', ');
+  });
+}
+
+/* Buttons with `data-copy` put it on the clipboard and say so. */
+export function copyOnClick(place, copied) {
+  place.addEventListener('click', async (event) => {
+    const button = event.target.closest('button[data-copy]');
+    if (!button) return;
+    const text = button.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = copied;
+      setTimeout(() => { button.textContent = text; }, 1500);
+    } catch {
+      window.prompt('', button.dataset.copy);
+    }
+  });
+}
