@@ -53,7 +53,7 @@ def waiting(place: PortalAndApp) -> list[tuple[str, str]]:
 
 def contents(place: PortalAndApp) -> dict[str, list[Any]]:
     with place.service.store.reading() as tx:
-        return {name: tx.execute(sa.select(table)).all() for name, table in metadata.tables.items()}
+        return {name: list(tx.execute(sa.select(table))) for name, table in metadata.tables.items()}
 
 
 def auth(place: PortalAndApp) -> dict[str, str]:
