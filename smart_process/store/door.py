@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from b24.store.engine import Store, Tx, insert
+from b24.store.engine import Store, Tx, insert_of
 from smart_process.store import tables as t
 from smart_process.store.devices import (
     DEVICE_COLUMNS,
@@ -138,7 +139,7 @@ _EARLIER = sa.select(
 def settled(store: Store, work: Callable[[Tx, bool], T]) -> T:
     """Run ``work(tx, careful)`` in a transaction until it settles.
 
-    Careless first: most scans are new, so earlier verdicts are read only once a scan turns out to be a repeat.
+    Careless first: most scans are new, so earlier verdicts are read only once a scan proves to be a repeat.
     Also repeated when PostgreSQL broke a deadlock at our cost.
     """
     for left in reversed(range(TRIES)):
@@ -209,9 +210,15 @@ def keep(tx: Tx, scans: Sequence[Mapping[str, Any]]) -> None:
     """Keep scans with their verdicts. ``SeenBefore`` when one of them is there already."""
     if not scans:
         return
-    statement = insert(tx, t.scan).on_conflict_do_nothing().returning(t.scan.c.scan_id)
-    if len(tx.execute(statement, list(scans)).all()) < len(scans):
+    rows = scans[0] if len(scans) == 1 else list(scans)
+    if len(tx.execute(_keeping(tx.dialect.name), rows).all()) < len(scans):
         raise SeenBefore
+
+
+@cache
+def _keeping(dialect: str) -> sa.Executable:
+    statement: sa.Executable = insert_of(dialect, t.scan).on_conflict_do_nothing().returning(t.scan.c.scan_id)
+    return statement
 
 
 def scan_of_event(tx: Tx, event_id: int, scan_id: str, prefer_device: int) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from b24.store import marks
-from b24.store.engine import Tx, insert
+from b24.store.engine import Tx, execute_all, insert
 from smart_process.facts import Kind, NewFact, State, project, reached_bits
 from smart_process.store import tables as t
 
@@ -48,6 +48,14 @@ _OWNERS = (
     .where(t.participation.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(t.participation.c.id)
     .with_for_update(of=t.participation)
+)
+_ADD = sa.insert(t.fact)
+_HISTORY = (
+    sa.select(
+        *(t.fact.c[name] for name in ("participation_id", "kind", "at", "actor", "key", "gate", "data"))
+    )
+    .where(t.fact.c.participation_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(t.fact.c.id)
 )
 _PROJECT = sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id"))
 
@@ -127,7 +135,7 @@ def append(
     if not new:
         return {}
     states = {pid: project([*known[pid], *some]) for pid, some in new.items()}
-    tx.execute(sa.insert(t.fact), [_row(owned[pid], one, now) for pid, some in new.items() for one in some])
+    execute_all(tx, _ADD, [_row(owned[pid], one, now) for pid, some in new.items() for one in some])
     _store(tx, states, now)
     _mark(tx, owned, new, now=now, priority=priority, push=not shadowed)
     return states
@@ -152,13 +160,8 @@ def refresh(
 def history(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[NewFact]]:
     """All facts of participations, in the order they were learned."""
     found: dict[int, list[NewFact]] = {pid: [] for pid in participation_ids}
-    rows = tx.execute(
-        sa.select(t.fact).where(t.fact.c.participation_id.in_(list(found))).order_by(t.fact.c.id)
-    )
-    for row in rows:
-        found[row.participation_id].append(
-            NewFact(Kind(row.kind), row.at, row.actor, row.key, row.gate, row.data)
-        )
+    for pid, kind, *rest in tx.execute(_HISTORY, {"ids": list(found)}):
+        found[pid].append(NewFact(Kind(kind), *rest))
     return found
 
 
@@ -194,7 +197,7 @@ def _row(owner: Owner, one: NewFact, now: datetime) -> dict[str, Any]:
 
 
 def _store(tx: Tx, states: Mapping[int, State], now: datetime) -> None:
-    tx.execute(_PROJECT, [{"b_id": pid, **_columns(state, now)} for pid, state in states.items()])
+    execute_all(tx, _PROJECT, [{"b_id": pid, **_columns(state, now)} for pid, state in states.items()])
 
 
 def _columns(state: State, now: datetime) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_a_code_enrols_a_phone_and_the_token_works(door: Door) -> None:
         "supervise",
         "Вход 2, Айгуль",
     )
-    assert device["expires_at"] == "2026-11-22T18:00:00+05:00"
+    assert device["expires_at"] == "2026-11-22T18:05:00+05:00"
     assert (device["event"]["title"], device["event"]["product_lines"]) == (
         "Партнёрская конференция",
         ["CRM", "Телефония"],

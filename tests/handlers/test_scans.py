@@ -242,24 +242,25 @@ def test_a_refusal_the_phone_showed_itself_stays_a_refusal(door: Door) -> None:
     assert door.facts(guest, Kind.ARRIVED) == []
 
 
-@pytest.mark.parametrize(
-    "scanned_at",
-    [
-        "0001-01-01T00:00:00+14:00",
-        "9999-12-31T23:59:59-12:00",
-        "1970-01-01T00:00:00Z",
-        "2038-01-19T03:14:08Z",
-        "2026-02-30T25:61:61+05:00",
-        "0000-00-00T00:00:00Z",
-    ],
-)
-def test_an_absurd_time_never_refuses_and_is_stored_as_our_own(any_door: Door, scanned_at: str) -> None:
-    guest = any_door.guest()
-    scan = any_door.a_scan(guest.ticket, scanned_at=scanned_at)
-    for sent_at in (None, scanned_at):
-        reply = any_door.call("/api/v1/scans", {"scans": [scan], "sent_at": sent_at})
-        assert reply.json["verdicts"][0]["verdict"] == "admitted"
-    assert any_door.seat(guest).arrived_at == NOW
+ABSURD_TIMES = [
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-12:00",
+    "1970-01-01T00:00:00Z",
+    "2038-01-19T03:14:08Z",
+    "2026-02-30T25:61:61+05:00",
+    "0000-00-00T00:00:00Z",
+]
+
+
+# One database for all cases: making one takes longer than judging a scan.
+def test_an_absurd_time_never_refuses_and_is_stored_as_our_own(any_door: Door) -> None:
+    for number, scanned_at in enumerate(ABSURD_TIMES):
+        guest = any_door.guest(f"Гость{number}")
+        scan = any_door.a_scan(guest.ticket, scanned_at=scanned_at)
+        for sent_at in (None, scanned_at):
+            reply = any_door.call("/api/v1/scans", {"scans": [scan], "sent_at": sent_at})
+            assert reply.json["verdicts"][0]["verdict"] == "admitted", scanned_at
+        assert any_door.seat(guest).arrived_at == NOW, scanned_at
 
 
 @pytest.mark.parametrize(
@@ -337,23 +338,23 @@ def test_an_entry_that_is_no_scan_at_all_is_invalid(door: Door, entry: Any) -> N
     assert (verdict["scan_id"], verdict["verdict"], verdict["person"]) == (None, "invalid", None)
 
 
-@pytest.mark.parametrize(
-    "strange",
-    [
-        {"gate": "entrance\u0000"},
-        {"gate": "\ud800entrance"},
-        {"ticket": "\ud800"},
-        {"shown": 5},
-        {"shown": "whatever"},
-        {"shown": {"a": []}},
-        {"extra": "field"},
-        {"scanned_at": "2026-11-21t09:05:00.123456789z"},
-    ],
-)
-def test_strange_values_are_never_a_server_error(any_door: Door, strange: dict[str, Any]) -> None:
-    scan = any_door.a_scan(any_door.guest().ticket) | strange
-    (verdict,) = any_door.call("/api/v1/scans", {"scans": [scan]}).json["verdicts"]
-    assert verdict["verdict"] == ("invalid" if "ticket" in strange else "admitted")
+STRANGE: list[dict[str, Any]] = [
+    {"gate": "entrance\u0000"},
+    {"gate": "\ud800entrance"},
+    {"ticket": "\ud800"},
+    {"shown": 5},
+    {"shown": "whatever"},
+    {"shown": {"a": []}},
+    {"extra": "field"},
+    {"scanned_at": "2026-11-21t09:05:00.123456789z"},
+]
+
+
+def test_strange_values_are_never_a_server_error(any_door: Door) -> None:
+    for number, strange in enumerate(STRANGE):
+        scan = any_door.a_scan(any_door.guest(f"Гость{number}").ticket) | strange
+        (verdict,) = any_door.call("/api/v1/scans", {"scans": [scan]}).json["verdicts"]
+        assert verdict["verdict"] == ("invalid" if "ticket" in strange else "admitted"), strange
 
 
 @pytest.mark.parametrize(
