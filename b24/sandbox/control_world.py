@@ -139,3 +139,15 @@ def read_mail(control: Control, _request: Request, place: dict[str, Any]) -> dic
     if found is None:
         raise Problem("no such message", 404)
     return found
+
+
+@route("POST", "rename")
+def rename(control: Control, request: Request, _place: dict[str, Any]) -> dict[str, str]:
+    """Give the portal its other loopback name (``host``: ``localhost`` or ``127.0.0.1``) until a restart."""
+    host = str(read(request).get("host") or "localhost")
+    if host not in {"localhost", "127.0.0.1"}:
+        raise Problem("host must be localhost or 127.0.0.1")
+    portal = control.portal
+    portal.origin = f"http://{host}:{portal.host.rpartition(':')[2]}"
+    portal.renamed = True
+    return {"portal": portal.origin}

@@ -87,6 +87,10 @@ class Dispatcher:
         self._write_down(incoming, caller, reply)
         return reply
 
+    def never_ran(self, incoming: Incoming, status: int) -> None:
+        """Write down a call a fault kept from being executed."""
+        self._write_down(incoming, None, Reply(status, {}))
+
     def _let_in(self, incoming: Incoming) -> None:
         crowded = self.bucket is not None and not self.bucket.take(incoming.source)
         if crowded or self.faults.storming(incoming.method):

@@ -49,6 +49,7 @@ class LocalPortal:
         member_id: 32 hex digits, made once per state.
         plan: ``"standard"`` or ``"enterprise"``; decides the intensity limits.
         cut_s: seconds after which the portal's web server gives a request up.
+        renamed: whether the portal got another address since it started; the old one answers 302.
         connector: ``auth_connector`` of the call being run; the offline queue of that key leaves its echo
             out.
     """
@@ -66,6 +67,7 @@ class LocalPortal:
         self.created: dict[tuple[str, str], float] = {}
         self.member_id = ""
         self.connector = ""
+        self.renamed = False
 
     @property
     def db(self) -> sqlite3.Connection:

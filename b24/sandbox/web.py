@@ -68,7 +68,7 @@ class PortalWeb:
             return _text(421, "This portal answers to its own address only.")(environ, start_response)
         head = path.lower()
         if head.startswith("/rest/") or head == "/rest":
-            return self._rest(request)(environ, start_response)
+            return (self._moved(request) or self._rest(request))(environ, start_response)
         if head.rstrip("/") in {"/oauth/token", "/oauth/authorize"}:
             return self._oauth(request, head.rstrip("/"))(environ, start_response)
         answer = self._control.answer(request) if head.startswith("/sandbox/") else None
@@ -82,6 +82,14 @@ class PortalWeb:
         own = self._dispatcher.portal.host
         port = own.rpartition(":")[2]
         return request.host.lower() in {own.lower(), f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    def _moved(self, request: Request) -> Response | None:
+        """Under a name the portal no longer has REST answers 302 to the new one (change-domen.md)."""
+        portal = self._dispatcher.portal
+        if not portal.renamed or request.host.lower() == portal.host:
+            return None
+        place = request.path + (f"?{request.query_string.decode('latin-1')}" if request.query_string else "")
+        return Response(status=302, headers={"Location": portal.origin + place}, content_type="text/html")
 
     def _rest(self, request: Request) -> Response:
         if request.method == "OPTIONS":
@@ -109,12 +117,18 @@ class PortalWeb:
             odd = faults.fraction("5xx") < 0.5
             error = ("ERROR_UNEXPECTED_ANSWER", "Server returned an unexpected response")
             usual = ("INTERNAL_SERVER_ERROR", "Internal server error")
-            return _reply(Reply(500, error_body(RestError(*(error if odd else usual), 500))), xml)
+            reply = Reply(500, error_body(RestError(*(error if odd else usual), 500)))
+            self._dispatcher.never_ran(incoming, reply.status)
+            return _reply(reply, xml)
         if faults.strikes("html", *names):
-            return _page((502, 503, 500)[int(faults.fraction("html") * 3)])
+            status = (502, 503, 500)[int(faults.fraction("html") * 3)]
+            self._dispatcher.never_ran(incoming, status)
+            return _page(status)
         if faults.strikes("timeout_before", *names):
+            self._dispatcher.never_ran(incoming, 504)
             raise CutOff
         if faults.strikes("reset_before", *names):
+            self._dispatcher.never_ran(incoming, 0)
             return _hang_up(request)
         self._be_slow(incoming, names)
         reply = self._dispatcher.answer(incoming)

@@ -307,6 +307,32 @@ def test_a_broken_body_is_400(rest: Rest) -> None:
     assert rest.http.post(f"{rest.url}/sandbox/faults", data=b"{", headers=headers).status_code == 400
 
 
+def test_a_renamed_portal_answers_302_under_its_old_address(start: Start, connect: Connect) -> None:
+    rest = connect(start())
+    old = rest.access["rest_url"]
+    new = rest.control("rename", {"host": "localhost"})["portal"]
+    moved = rest.http.post(f"{old}profile?a=1", json={"auth": rest.token}, allow_redirects=False)
+    assert moved.status_code == 302
+    assert moved.headers["Location"] == f"{new}/rest/profile?a=1"
+    assert rest.http.post(f"{new}/rest/profile", json={"auth": rest.token}).json()["result"]["ID"] == "1"
+    fresh = rest.http.get(f"{new}/sandbox/access").json()
+    assert fresh["rest_url"] == f"{new}/rest/"
+    assert rest.http.post(f"{new}/sandbox/rename", json={"host": "evil.example"}).status_code == 400
+
+
+def test_calls_that_a_fault_kept_from_running_are_logged_too(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    rest = connect(start(log=tmp_path / "calls.jsonl", cut_s=0.2))
+    for kind, status in {"5xx": 500, "html": 500, "timeout_before": 504, "storm_503": 503}.items():
+        rest.control("faults", {kind: 1})
+        rest.hook("profile", {"kind": kind})
+        rest.control("faults", method="DELETE")
+        line = json.loads((tmp_path / "calls.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        assert line["params"] == {"kind": kind}
+        assert line["status"] == status or (kind == "html" and line["status"] in {502, 503})
+
+
 def test_the_state_is_kept_between_runs(start: Start, connect: Connect, tmp_path: Path) -> None:
     first = start(state=tmp_path / "portal.db")
     before = connect(first).access
