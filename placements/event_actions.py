@@ -96,7 +96,7 @@ def _number(data: Mapping[str, Any], name: str) -> int:
 
 
 def _permitted(service: Service, session: PageSession, data: Mapping[str, Any]) -> str:
-    """Try the viewer's right to change the card, or take the permit of an earlier portion; answers a permit."""
+    """Try the viewer's right to change the card, or take an earlier portion's permit; answers a permit."""
     who: dict[str, Any] = {"portal": session.portal_id, "user": session.user_id, "item": session.item_id}
     token = data.get("permit")
     if isinstance(token, str) and token:

@@ -153,7 +153,8 @@ def _undecided(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
 
 
 def _invitations(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
-    return {"event": event, "waiting": event_page.waiting_to_invite(tx, event.id)}
+    waiting, silent = event_page.waiting_to_invite(tx, event.id)
+    return {"event": event, "waiting": waiting, "silent": silent}
 
 
 PARTS: dict[str, Callable[[Tx, Event, Translator], dict[str, Any]]] = {

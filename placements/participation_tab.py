@@ -101,7 +101,7 @@ def _read_soon(service: Service, session: PageSession) -> None:
 
 
 def _annul(service: Service, session: PageSession) -> ResponseReturnValue:
-    """Take every arrival so far back, with a reason people read later; the same click again changes nothing."""
+    """Take every arrival so far back, with a reason people read later; a repeated click changes nothing."""
     data = request.get_json(silent=True)
     reason = data.get("reason") if isinstance(data, Mapping) else None
     click = data.get("click") if isinstance(data, Mapping) else None

@@ -1,7 +1,8 @@
 """The funnel of an event: invited → registered → arrived → engaged → handed over → won. Pure.
 
 *Reached* comes from the facts and never shrinks by moving on; *now* equals the kanban. Walk-ins and those
-nobody invited stand apart: a conversion counts only those who came through the step before, so none exceeds 100 %.
+nobody invited stand apart: a conversion counts only those who came through the step before, so none can
+exceed 100 %.
 """
 
 from __future__ import annotations

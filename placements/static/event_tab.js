@@ -19,11 +19,15 @@ function failure(error) {
 
 /* ------------------------------------------------------------------ parts drawn by the server */
 
+const drawn = new Map();
+
 async function draw(...names) {
   await Promise.all(names.map(async (name) => {
     const { html } = await api(`${API}/parts/${name}`);
     const place = $(`part-${name}`);
-    if (place.innerHTML !== html) place.innerHTML = html;
+    if (drawn.get(name) === html) return;
+    drawn.set(name, html);
+    place.innerHTML = html;
     await nameCards(place, words.participationType, words.eventTitle);
   }));
 }

@@ -9,6 +9,7 @@ const words = tab.dataset;
 const LOOK_AGAIN_MS = [1500, 4000, 9000];
 const REFRESH_MS = 20000;
 const $ = (id) => document.getElementById(id);
+let drawn = '';
 
 function say(text) {
   $('said').textContent = text;
@@ -16,7 +17,8 @@ function say(text) {
 
 async function draw() {
   const { html } = await api(`${API}/path`);
-  if ($('path').innerHTML === html) return;
+  if (html === drawn) return;
+  drawn = html;
   const said = $('said').textContent;
   const focused = document.activeElement?.dataset?.field;
   $('path').innerHTML = html;

@@ -149,16 +149,17 @@ def to_invite(tx: Tx, event_id: int, *, after: int, limit: int) -> list[int]:
     )
 
 
-def waiting_to_invite(tx: Tx, event_id: int) -> int:
-    """How many guests are selected and have no invitation in line."""
-    p, m = t.participation.c, t.message.c
-    queued = sa.exists().where(m.participation_id == p.id, m.kind == "invitation")
-    return (
-        tx.scalar(
-            sa.select(sa.func.count()).where(*_living(event_id), p.stage == Stage.SELECTED.value, ~queued)
-        )
-        or 0
-    )
+def waiting_to_invite(tx: Tx, event_id: int) -> tuple[int, int]:
+    """How many guests are selected and have no invitation in line: with an address, and without one."""
+    p, m, h = t.participation, t.message.c, t.person
+    queued = sa.exists().where(m.participation_id == p.c.id, m.kind == "invitation")
+    reachable = h.c.email != ""
+    row = tx.execute(
+        sa.select(*(sa.func.coalesce(_count(one), 0) for one in (reachable, ~reachable)))
+        .select_from(p.join(h, h.c.id == p.c.person_id))
+        .where(*_living(event_id), p.c.stage == Stage.SELECTED.value, ~queued)
+    ).one()
+    return int(row[0]), int(row[1])
 
 
 def _living(event_id: int) -> tuple[sa.ColumnElement[bool], ...]:
