@@ -172,20 +172,33 @@ def _serve(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, behind your https proxy")
+    parser.add_argument(
+        "--proxy", help="address of that proxy: its X-Forwarded-For is believed, so that guests are told apart"
+    )
     options = parser.parse_args(argv)
     try:
         config = _config(os.environ)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _log_to_console()
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
-    running = Running(config, options.host, options.port)
+    running = Running(config, options.host, options.port, proxy=options.proxy)
     stopping.wait()
     running.stop()
     return 0
+
+
+def _log_to_console() -> None:
+    """Every line through the filter that knows which paths are secrets (tickets, enrolment, personal links)."""
+    from handlers.privacy import MaskedPaths
+
+    console = logging.StreamHandler()
+    console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    console.addFilter(MaskedPaths())
+    logging.basicConfig(level=logging.INFO, handlers=[console])
 
 
 def _config(environment: Mapping[str, str]) -> Config:
@@ -218,13 +231,20 @@ def _config(environment: Mapping[str, str]) -> Config:
 class Running:
     """The app, serving and working in threads of this process."""
 
-    def __init__(self, config: Config, host: str, port: int) -> None:
+    def __init__(self, config: Config, host: str, port: int, *, proxy: str | None = None) -> None:
         from waitress.server import create_server
 
         self._built = build(config)
         self.service = self._built.service
+        trusted = {"trusted_proxy": proxy, "trusted_proxy_headers": {"x-forwarded-for"}} if proxy else {}
         self._server = create_server(
-            self._built.web, host=host, port=port, threads=16, ident="", clear_untrusted_proxy_headers=True
+            self._built.web,
+            host=host,
+            port=port,
+            threads=16,
+            ident="",
+            clear_untrusted_proxy_headers=True,
+            **trusted,
         )
         self._built.worker.start(self.service)
         threading.Thread(target=self._server.run, daemon=True, name="web").start()

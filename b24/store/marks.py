@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from b24.store.engine import Tx, execute_all, insert_of
 from b24.store.tables import mark as table
+from b24.store.tables import portal
 
 HOT, NORMAL, BULK = 0, 5, 9
 """Priorities: arrivals and hot outcomes before ordinary work before mass updates."""
@@ -58,12 +60,24 @@ def mark_objects(
     priority: int = NORMAL,
     due_at: datetime | None = None,
 ) -> None:
-    """Like :func:`mark` for objects of several kinds, ``(kind, key)`` each, in one statement.
+    """Like :func:`mark` for objects of several kinds, ``(kind, key)`` each, in one statement."""
+    rows = mark_rows(portal_id, objects, now=now, priority=priority, due_at=due_at)
+    execute_all(tx, upsert(tx.dialect.name), rows)
 
-    Rows are written in the order of their keys: two transactions marking the same objects wait for each other
-    and never deadlock.
+
+def mark_rows(
+    portal_id: int,
+    objects: Iterable[tuple[str, str]],
+    *,
+    now: datetime,
+    priority: int = NORMAL,
+    due_at: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of new marks, for :func:`upsert`.
+
+    In the order of their keys: two transactions marking the same objects wait for each other, no deadlock.
     """
-    rows = [
+    return [
         {
             "portal_id": portal_id,
             "kind": kind,
@@ -75,11 +89,11 @@ def mark_objects(
         }
         for kind, key in sorted(set(objects))
     ]
-    execute_all(tx, _upsert(tx.dialect.name), rows)
 
 
 @cache
-def _upsert(dialect: str) -> sa.Insert:
+def upsert(dialect: str) -> sa.Insert:
+    """The statement that raises a mark: a new row, or a higher ``seq`` with the more urgent of both."""
     statement = insert_of(dialect, table)
     new = statement.excluded
     result: sa.Insert = statement.on_conflict_do_update(
@@ -146,7 +160,7 @@ def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
 
 
 def release(tx: Tx, portal_id: int, *, reason: str, now: datetime) -> int:
-    """Try held work of one kind of reason again (settings changed, a person pressed "retry"); says how much."""
+    """Try work held for one reason again (settings changed, a person pressed "retry"); says how much."""
     freed = tx.execute(
         sa.update(table)
         .where(table.c.portal_id == portal_id, table.c.held == reason)
@@ -177,7 +191,9 @@ def due_portals(tx: Tx, *, now: datetime) -> list[int]:
     """Portals with something due, the longest waiting first, so that no portal starves behind a busy one."""
     found = tx.execute(
         sa.select(table.c.portal_id)
-        .where(table.c.held.is_(None), table.c.due_at <= now)
+        .join(portal, portal.c.id == table.c.portal_id)
+        # Marks of a paused or removed portal wait for its return.
+        .where(portal.c.state == "active", table.c.held.is_(None), table.c.due_at <= now)
         .group_by(table.c.portal_id)
         .order_by(sa.func.min(table.c.due_at))
     )

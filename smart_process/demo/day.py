@@ -17,7 +17,8 @@ from smart_process.schema import CONTACT, DEAL, flag_field
 if TYPE_CHECKING:
     from smart_process.demo.command import Demo
 
-MARKETER, SELLER = 1, 2
+MARKETER = 1
+EVENT_API = "/b24/api/event"
 TICKET = r"https?://\S+/t/[A-Za-z0-9_-]{22}"
 INVITATION = r"https?://\S+/r/\S+\?i=[A-Za-z0-9_-]{22}"
 WRONG = {"phone": "12", "email": "не помню", "consent": "", "position": ""}
@@ -63,16 +64,19 @@ class Day:
 
     def close(self) -> None:
         """Close every connection."""
-        for one in (self._browser, *self._phones):
-            one.close()
+        self._browser.close()
+        for phone in self._phones:
+            phone.close()
 
     # ------------------------------------------------------------------ before the day
 
     def _invite(self) -> None:
         self._move_event("open")
         tab = self._event_tab()
-        self._say(f"Отбор: {self._segment(tab)}")
-        tab.close()
+        try:
+            self._segment(tab)
+        finally:
+            tab.close()
         self._settle()
 
     def _event_tab(self) -> Tab:
@@ -81,14 +85,27 @@ class Day:
         placement = f"CRM_DYNAMIC_{eti}_DETAIL_TAB"
         return Tab(demo.portal, demo.kept.app_id, MARKETER, placement, demo.kept.event_item_id, handler)
 
-    def _segment(self, tab: Tab) -> str:
-        raise NotImplementedError
+    def _segment(self, tab: Tab) -> None:
+        """On the event's tab: high potential chosen, counted, selected, invited."""
+        questions = tab.post(f"{EVENT_API}/segment/questions", {})["questions"]
+        options = next(one["options"] for one in questions if one["name"] == "potential")
+        high = [one["value"] for one in options if one["title"] == "Высокий"]
+        segment = {"segment": {"potential": high}}
+        seen = tab.portions(f"{EVENT_API}/segment/preview", segment)
+        self._say(f"Сегмент «Высокий потенциал»: компаний {seen['companies']}, людей {seen['contacts']}")
+        done = tab.portions(f"{EVENT_API}/segment/select", segment)
+        self._say(f"Отобраны: {done['selected']}, были раньше: {done['already']}")
+        sent = tab.portions(f"{EVENT_API}/invite", {})
+        self._say(f"Приглашений в очереди: {sent['queued']}, без адреса: {sent['without_address']}")
 
     def _register_invited(self) -> None:
         links = self.mailbox.links("invitation", INVITATION)
         guests = sorted(links, key=lambda address: self._cast.number("order", address))[: self._cast.invited]
         for address in guests:
             page = self._browser.open(links[address])
+            if "last_name" not in page.fields:
+                # Registered when the day was played before: the page says so and has no form.
+                continue
             typed = {
                 name: page.fields.get(name, "") for name in ("last_name", "first_name", "company", "position")
             }
@@ -119,9 +136,9 @@ class Day:
             if not wrong["consent"]:
                 wrong.pop("consent")
             visit = self._browser.register(url, wrong, self._cast.number("slip", who))
-            if visit.status < 400:
+            if visit.status < 400 and visit.ticket:
                 raise PortalFailed(f"{who}: the page took a form without a proper {mistake}")
-            self.refused[mistake] += 1
+            self.refused[mistake] += visit.status >= 400
         visit = self._browser.register(url, typed, self._cast.number("page", who))
         if visit.status >= 400:
             self.refused["other"] += 1

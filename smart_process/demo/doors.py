@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -196,6 +197,19 @@ class Tab:
         self.page = Page(reply.text)
         self._session.headers["X-Page-Session"] = self.page.data.get("data-session", "")
         self._session.headers["X-Viewer-Token"] = opened["fields"]["AUTH_ID"]
+
+    def portions(self, path: str, body: Mapping[str, Any]) -> Counter[str]:
+        """A long action as the page's script does it, portion by portion; the sums of what each answered."""
+        sums: Counter[str] = Counter()
+        more: dict[str, Any] = {}
+        while True:
+            answer = self.post(path, {**body, **more})
+            sums.update(
+                {name: value for name, value in answer.items() if isinstance(value, int) and name != "next"}
+            )
+            if answer.get("next") is None:
+                return sums
+            more = {"after": answer["next"], "permit": answer.get("permit", "")}
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A call of the page's script.

@@ -15,8 +15,9 @@ from smart_process.demo.cast import cast
 from smart_process.demo.day import Day
 from smart_process.demo.portal import PortalFailed
 from smart_process.demo.reading_back import Journal, differences
-from smart_process.facts import PATH, Stage, reached_stages
+from smart_process.facts import Stage
 from smart_process.store import demo as store
+from smart_process.store import funnel
 from smart_process.store.sync import Row
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def play(demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stoppi
     result = {
         "guests": guests,
         "seed": seed,
+        "funnel": funnel_of(demo),
         "stages": by_stage(journal.participations),
-        "reached": reached(journal.participations),
         "deals": by_priority(journal.outcomes, "deal"),
         "tasks": by_priority(journal.outcomes, "task"),
         "mails": day.mailbox.count(),
@@ -113,10 +114,14 @@ def by_stage(rows: Any) -> dict[str, int]:
     return {stage.value: counted[stage.value] for stage in Stage if counted[stage.value]}
 
 
-def reached(rows: Any) -> dict[str, int]:
-    """People who ever reached each stage of the path."""
-    stages = [reached_stages(row["reached"]) for row in rows]
-    return {stage.value: sum(stage in some for some in stages) for stage in PATH}
+def funnel_of(demo: Demo) -> dict[str, dict[str, int]]:
+    """People per step of the funnel: who ever reached it, who stands there now, who came beside it."""
+    event_id = conference.event(demo)["id"]
+    with conference.service_of(demo).store.reading() as tx:
+        steps = funnel.of_event(tx, event_id).steps
+    return {
+        step.stage.value: {"reached": step.reached, "now": step.now, "beside": step.beside} for step in steps
+    }
 
 
 def by_priority(rows: Any, kind: str) -> dict[str, int]:

@@ -19,7 +19,18 @@ from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.service import Service
 from smart_process.store import setups
-from smart_process.sync import colleagues, deciding, effects, mailing, merging, outcomes, people, pull, push
+from smart_process.sync import (
+    colleagues,
+    deciding,
+    effects,
+    mailing,
+    merging,
+    outcomes,
+    people,
+    pull,
+    push,
+    renewing,
+)
 from smart_process.sync.work import Work
 
 log = logging.getLogger(__name__)
@@ -28,6 +39,7 @@ Step = Callable[[Work], int]
 """Works off some due marks of its kinds and says how many it touched."""
 
 STEPS: tuple[Step, ...] = (
+    renewing.schema,
     colleagues.refresh,
     pull.items,
     pull.tasks,

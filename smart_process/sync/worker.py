@@ -1,4 +1,4 @@
-"""When and where ``drain`` runs in the embedded app: threads of this process, woken at once, swept by a timer.
+"""When and where ``drain`` runs in the embedded app: threads of this process, woken at once, swept by timer.
 
 Crash safety does not depend on it: the marks are in the database, this only decides when somebody looks.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from b24 import portals
 from smart_process.service import Service
 from smart_process.sync import sweep
 from smart_process.sync.drain import drain, due
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 SWEEP_S = 600.0
+PROBE_S = 3600.0
+"""How often a portal that let us in no more is asked again (a plan renewed, a block lifted)."""
 THREADS = 8
 
 
@@ -43,6 +47,7 @@ class Worker:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.add_job(self._tick, "interval", seconds=TICK_S, id="tick")
         self._scheduler.add_job(self._sweep, "interval", seconds=SWEEP_S, id="sweep")
+        self._scheduler.add_job(self._probe, "interval", seconds=PROBE_S, id="probe")
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -66,6 +71,13 @@ class Worker:
 
     def _sweep(self) -> None:
         self._guarded(lambda: sweep.every_portal(self._running()))
+
+    def _probe(self) -> None:
+        service = self._running()
+        with service.store.reading() as tx:
+            paused = portals.paused_ids(tx)
+        for portal_id in paused:
+            self._guarded(partial(service.portals.probe, portal_id))
 
     def _running(self) -> Service:
         if self._service is None:
