@@ -173,7 +173,8 @@ def _serve(argv: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, behind your https proxy")
     parser.add_argument(
-        "--proxy", help="address of that proxy: its X-Forwarded-For is believed, so that guests are told apart"
+        "--proxy",
+        help="address of that proxy: its X-Forwarded-For is believed, so that guests are told apart",
     )
     options = parser.parse_args(argv)
     try:

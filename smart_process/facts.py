@@ -188,9 +188,9 @@ class _Fold:
         self._engage(fact)
 
     def _engage(self, fact: NewFact) -> None:
-        if self.proof[Stage.ARRIVED] and any(self.flags.values()) and self.engaged_valid:
-            if self.chosen and self.chosen[0] in RANK and RANK[self.chosen[0]] < RANK[Stage.ENGAGED]:
-                self.chosen = None
+        engaged = bool(self.proof[Stage.ARRIVED]) and any(self.flags.values()) and self.engaged_valid
+        if engaged and self.chosen and RANK.get(self.chosen[0], len(PATH)) < RANK[Stage.ENGAGED]:
+            self.chosen = None
 
     def _flag_withdrawn(self, fact: NewFact) -> None:
         line = fact.data.get("product_line")

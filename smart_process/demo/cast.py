@@ -77,7 +77,7 @@ class Cast:
 
     def chance(self, who: str) -> random.Random:
         """Chance of one person, independent of everybody else's."""
-        return random.Random(f"{self.seed}:{who}")  # noqa: S311 - a play, not a secret
+        return random.Random(f"{self.seed}:{who}")
 
     def number(self, *parts: str) -> str:
         """32 hex digits that are the same whenever the same thing is done again."""
@@ -121,7 +121,7 @@ def cast(guests: int, seed: int, lines: Sequence[str]) -> Cast:
     """Divide ``guests`` people over the doors: most are invited, the others find the page or a form, a few walk in."""
     page, form, walk = round(guests * 0.22), round(guests * 0.1), max(1, round(guests * 0.03))
     known = round(guests * 0.08)
-    chance = random.Random(f"{seed}:cast")  # noqa: S311
+    chance = random.Random(f"{seed}:cast")
     strangers = [_stranger(chance, seed, number) for number in range(page + form + walk)]
     return Cast(
         seed=seed,

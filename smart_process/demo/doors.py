@@ -80,7 +80,7 @@ class Browser:
     def cancel(self, ticket_url: str) -> None:
         """Cancel on the ticket page; who cancelled before sees that and leaves."""
         page = self.open(ticket_url)
-        if any(name not in ("lang",) for name in page.fields):
+        if any(name != "lang" for name in page.fields):
             self._session.post(f"{ticket_url}/cancel", data=page.fields, timeout=WAIT_S)
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Tab:
             {"user_id": user_id, "placement": placement, "options": {"ID": str(item_id)}, "url": handler},
         )
         self._session = requests.Session()
-        self._origin = handler.split("/b24/")[0]
+        self._origin = handler.split("/b24/", maxsplit=1)[0]
         reply = self._session.post(opened["url"], data=opened["fields"], timeout=WAIT_S)
         if reply.status_code != 200:
             raise PortalFailed(f"the tab answers {reply.status_code}: {reply.text[:300]}")

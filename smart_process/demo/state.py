@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 import socket
 from dataclasses import asdict, dataclass, field, fields
@@ -117,4 +116,4 @@ def _json(path: Path) -> Any:
 def _write(path: Path, data: Any) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(data, ensure_ascii=False, indent=1))
-    os.replace(fresh, path)
+    fresh.replace(path)
