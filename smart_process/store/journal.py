@@ -15,6 +15,7 @@ from b24.store import marks
 from b24.store.engine import Tx, execute_all, insert
 from smart_process.facts import Kind, NewFact, State, project, reached_bits
 from smart_process.store import tables as t
+from smart_process.store.one_write import write_one
 
 PUSH = "participation"
 """Mark: our picture of a participation is ahead of the portal's."""
@@ -135,9 +136,15 @@ def append(
     if not new:
         return {}
     states = {pid: project([*known[pid], *some]) for pid, some in new.items()}
-    execute_all(tx, _ADD, [_row(owned[pid], one, now) for pid, some in new.items() for one in some])
+    rows = [_row(owned[pid], one, now) for pid, some in new.items() for one in some]
+    raised = _marks(owned, new, now=now, priority=priority, push=not shadowed)
+    if len(rows) == 1 and raised and tx.dialect.name == "postgresql":
+        ((pid, state),) = states.items()
+        write_one(tx, rows[0], pid, _columns(state, now), raised)
+        return states
+    execute_all(tx, _ADD, rows)
     _store(tx, states, now)
-    _mark(tx, owned, new, now=now, priority=priority, push=not shadowed)
+    execute_all(tx, marks.upsert(tx.dialect.name), raised)
     return states
 
 
@@ -153,7 +160,8 @@ def refresh(
     owned = owners(tx, changed)
     states = {pid: project(known) for pid, known in history(tx, changed).items()}
     _store(tx, states, now)
-    _mark(tx, owned, changed, now=now, priority=priority, push=not shadowed)
+    raised = _marks(owned, changed, now=now, priority=priority, push=not shadowed)
+    execute_all(tx, marks.upsert(tx.dialect.name), raised)
     return states
 
 
@@ -219,15 +227,14 @@ def _columns(state: State, now: datetime) -> dict[str, Any]:
     }
 
 
-def _mark(
-    tx: Tx,
+def _marks(
     owned: Mapping[int, Owner],
     changed: Mapping[int, Sequence[NewFact]],
     *,
     now: datetime,
     priority: int,
     push: bool,
-) -> None:
+) -> list[dict[str, Any]]:
     by_portal: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for pid, some in changed.items():
         owner = owned[pid]
@@ -235,8 +242,11 @@ def _mark(
             by_portal[owner.portal_id].append((PUSH, str(pid)))
         if any(one.kind in _DECIDING for one in some):
             by_portal[owner.portal_id].append((DECIDE, owner.subject))
-    for portal_id, objects in by_portal.items():
-        marks.mark_objects(tx, portal_id, objects, now=now, priority=priority)
+    return [
+        row
+        for portal_id, objects in sorted(by_portal.items())
+        for row in marks.mark_rows(portal_id, objects, now=now, priority=priority)
+    ]
 
 
 def add_participation(
