@@ -53,7 +53,8 @@ class Case:
 
     @property
     def ids(self) -> list[int]:
-        return [row["id"] for row in self.guests]
+        """Whom an outcome speaks for: a colleague who was only invited is not handed to sales."""
+        return [row["id"] for row in self.guests if row["id"] in self.scene.concerned]
 
 
 def decide(
@@ -155,6 +156,7 @@ def _case(tx: Tx, event: Row, subject: str, guests: Sequence[Row], settings: Set
         zone=zone_of(event["time_zone"]),
         subject=_subject_name(account, people, guests),
         guests=people,
+        concerned=explaining.concerned(evidence),
         evidence=evidence,
         people=_names_of_users(tx, event["portal_id"], evidence),
         devices=store.device_names(tx, event["id"]),

@@ -56,13 +56,15 @@ class Evidence:
 class Scene:
     """Where and about whom: event, zone, name of the subject, and what people and devices are called.
 
-    ``people`` maps portal user ids, ``devices`` our device ids to names.
+    ``people`` maps portal user ids, ``devices`` our device ids to names; ``concerned`` are the participations an
+    outcome would speak for.
     """
 
     event_title: str
     zone: ZoneInfo
     subject: str
     guests: Sequence[Guest]
+    concerned: frozenset[int]
     evidence: Sequence[Evidence]
     people: Mapping[int, str]
     devices: Mapping[int, str]
@@ -94,6 +96,12 @@ def evidence(guest: Guest, facts: Sequence[tuple[int, NewFact]]) -> list[Evidenc
         elif fact.kind is Kind.FLAG_WITHDRAWN:
             _take_back(found, str(fact.data.get("flag", "")), line)
     return sorted(found.values(), key=lambda one: (one.at, one.fact_id))
+
+
+def concerned(found: Sequence[Evidence]) -> frozenset[int]:
+    """Participations of those who were there or left a flag; where nobody was, of those who did not come."""
+    active = frozenset(one.participation_id for one in found if one.what != Kind.NO_SHOW)
+    return active or frozenset(one.participation_id for one in found)
 
 
 def _what(fact: NewFact) -> str:
@@ -132,6 +140,10 @@ def todo(scene: Scene, rule: Rule, deadline: datetime, _: Translator) -> str:
     return said[:LONGEST_TITLE]
 
 
+def _quoted(title: str) -> str:
+    return title if "«" in title else f"«{title}»"
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -140,14 +152,14 @@ def explain(scene: Scene, rule: Rule, rules_version: int, deadline: datetime, _:
     """The whole explanation: the decision in one sentence, then who, what they did, and by which rule."""
     parts = [
         _(
-            "%(who)s: %(topic)s, мероприятие «%(event)s». Что сделать: %(todo)s – до %(until)s.",
+            "%(who)s: %(topic)s, мероприятие %(event)s. Что сделать: %(todo)s – до %(until)s.",
             who=scene.subject,
             topic=_(rule.topic),
-            event=scene.event_title,
+            event=_quoted(scene.event_title),
             todo=_lower(_(rule.todo)),
             until=language.moment(deadline, scene.zone, _),
         ),
-        _("Кто: %(names)s.", names=_names(scene.guests, _)),
+        _("Кто: %(names)s.", names=_names(scene, _)),
         *_told(scene, _),
         *(f"{guest.name}: «{guest.note}»" for guest in scene.guests if guest.note),
         _because(rule, rules_version, _),
@@ -177,7 +189,8 @@ def priority(key: str, _: Translator) -> str:
     return PRIORITIES[key].get(_.lang).lower()
 
 
-def _names(guests: Sequence[Guest], _: Translator) -> str:
+def _names(scene: Scene, _: Translator) -> str:
+    guests = [one for one in scene.guests if one.participation_id in scene.concerned]
     shown = [f"{one.name} ({one.position})" if one.position else one.name for one in guests[:MOST_NAMES]]
     rest = len(guests) - len(shown)
     return "; ".join([*shown, _("и ещё %(n)s", n=rest)] if rest else shown)

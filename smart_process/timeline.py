@@ -16,7 +16,7 @@ SOURCES = {
     "crm_form": "через CRM-форму",
     "walk_in": "на входе",
     "crm": "в CRM",
-    "segment": "отбором по сегменту",
+    "segment": "по сегменту",
 }
 MAILS = {
     "invitation": "приглашение",

@@ -262,14 +262,29 @@ def test_somebody_who_declined_is_no_reason(lite: Outcomes) -> None:
 def test_a_guest_who_leaves_a_shared_deal_is_not_handed_over_any_more(lite: Outcomes) -> None:
     company = lite.company()
     stays, leaves = lite.guest("Иванов", company), lite.guest("Сидорова", company)
-    lite.flag(stays, "quote_requested")
+    for pid in (stays, leaves):
+        lite.flag(pid, "quote_requested")
     lite.work_off()
     lite.made()
+    assert lite.seat(leaves).stage == "handed"
     lite.record(leaves, Kind.STAGE_MOVED, actor="user:21", to="declined")
     lite.work_off()
     assert lite.one().content["participations"] == [stays]
-    assert lite.seat(leaves).outcome_id is None
-    assert "handed" not in {row.kind for row in lite.guests.rows(t.fact)}
+    assert (lite.seat(leaves).outcome_id, lite.seat(leaves).stage) == (None, "declined")
+    assert lite.seat(stays).stage == "handed"
+
+
+def test_colleagues_who_were_only_invited_are_not_handed_over(lite: Outcomes) -> None:
+    company = lite.company()
+    asked, came, absent = (lite.guest(name, company) for name in ("Иванов", "Сидорова", "Ким"))
+    lite.arrives(came)
+    lite.flag(asked, "quote_requested")
+    lite.work_off()
+    deal = lite.one()
+    assert deal.content["participations"] == [asked, came]
+    assert "Ким" not in deal.explanation
+    lite.made()
+    assert lite.seat(absent).stage == "registered"
 
 
 # -------------------------------------------------------------------------------- people find a company
