@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _SPACE = uuid.UUID("6f1d3c9e-24b2-4f0e-9a55-7a2b24e7e771")
 
@@ -22,6 +22,8 @@ FIRMS = (
     "ИП Омаров;ООО «Уралвентсервис»;ТОО «Жетісу Проект»"
 ).split(";")
 POSITIONS = "директор;инженер;руководитель отдела снабжения;главный энергетик;менеджер проектов".split(";")
+DOOR_CODES = {"page": 777, "form": 747, "walk": 771}
+"""Telephone codes by which the strangers of each door have numbers of their own."""
 MISTAKES = ("phone", "email", "consent", "position")
 
 
@@ -68,12 +70,47 @@ class Cast:
 
     seed: int
     guests: int
-    page: tuple[Stranger, ...] = ()
-    form: tuple[Stranger, ...] = ()
-    walk_ins: tuple[Stranger, ...] = ()
-    invited: int = 0
-    known_form: int = 0
-    lines: Sequence[str] = field(default_factory=tuple)
+    lines: Sequence[str]
+
+    @property
+    def forms(self) -> int:
+        """Strangers who fill in the CRM form."""
+        return round(self.guests * 0.1)
+
+    @property
+    def known(self) -> int:
+        """People with a card in the portal who fill in the CRM form."""
+        return round(self.guests * 0.08)
+
+    @property
+    def walk_ins(self) -> int:
+        """People nobody expected."""
+        return max(1, round(self.guests * 0.03))
+
+    @property
+    def invited(self) -> int:
+        """People who follow their invitation, if there are as many."""
+        return round(self.guests * 0.57)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Potentials of the companies that are invited: a bigger hall takes more of them."""
+        return ("Высокий", "Средний", "Низкий")[: 1 + (self.guests > 80) + (self.guests > 160)]
+
+    def strangers(self, door: str, how_many: int) -> list[Stranger]:
+        """Somebody the portal has never seen, the same people for the same door every time."""
+        return [self._stranger(door, number) for number in range(how_many)]
+
+    def _stranger(self, door: str, number: int) -> Stranger:
+        chance = self.chance(f"{door}:{number}")
+        return Stranger(
+            last_name=chance.choice(LAST),
+            first_name=chance.choice(FIRST),
+            company=chance.choice(FIRMS),
+            position=chance.choice(POSITIONS),
+            email=f"{door}{number}.{self.seed}@guests.example",
+            phone=f"8 ({DOOR_CODES[door]}) {self.seed % 1000:03d}-{number // 100 % 100:02d}-{number % 100:02d}",
+        )
 
     def chance(self, who: str) -> random.Random:
         """Chance of one person, independent of everybody else's."""
@@ -115,34 +152,3 @@ class Cast:
         if chance.random() < 0.1:
             flags.append(("materials_requested", ""))
         return tuple(flags)
-
-
-def cast(guests: int, seed: int, lines: Sequence[str]) -> Cast:
-    """Divide ``guests`` people over the doors: most are invited, the others find the page or a form, a few walk in."""
-    page, form, walk = round(guests * 0.22), round(guests * 0.1), max(1, round(guests * 0.03))
-    known = round(guests * 0.08)
-    chance = random.Random(f"{seed}:cast")
-    strangers = [_stranger(chance, seed, number) for number in range(page + form + walk)]
-    return Cast(
-        seed=seed,
-        guests=guests,
-        page=tuple(strangers[:page]),
-        form=tuple(strangers[page : page + form]),
-        walk_ins=tuple(strangers[page + form :]),
-        invited=max(0, guests - page - form - walk - known),
-        known_form=known,
-        lines=tuple(lines),
-    )
-
-
-def _stranger(chance: random.Random, seed: int, number: int) -> Stranger:
-    last, first = chance.choice(LAST), chance.choice(FIRST)
-    digits = f"{(seed % 1000) * 10_000 + number:07d}"[-7:]
-    return Stranger(
-        last_name=last,
-        first_name=first,
-        company=chance.choice(FIRMS),
-        position=chance.choice(POSITIONS),
-        email=f"guest{seed}.{number}@guests.example",
-        phone=f"8 (777) {digits[:3]}-{digits[3:5]}-{digits[5:]}",
-    )

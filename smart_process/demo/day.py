@@ -37,6 +37,7 @@ class Day:
         self._phones = [Phone(demo.public_url, demo.kept.enrol_code, f"Телефон {n}") for n in (1, 2, 3)]
         self.refused: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
+        self._invited = 0
         self._plans: dict[str, Plan] = {}
         self._addresses: list[str] = []
 
@@ -89,10 +90,11 @@ class Day:
         """On the event's tab: high potential chosen, counted, selected, invited."""
         questions = tab.post(f"{EVENT_API}/segment/questions", {})["questions"]
         options = next(one["options"] for one in questions if one["name"] == "potential")
-        high = [one["value"] for one in options if one["title"] == "Высокий"]
-        segment = {"segment": {"potential": high}}
+        chosen = [one["value"] for one in options if one["title"] in self._cast.levels]
+        segment = {"segment": {"potential": chosen}}
         seen = tab.portions(f"{EVENT_API}/segment/preview", segment)
-        self._say(f"Сегмент «Высокий потенциал»: компаний {seen['companies']}, людей {seen['contacts']}")
+        levels = ", ".join(self._cast.levels).lower()
+        self._say(f"Сегмент (потенциал {levels}): компаний {seen['companies']}, людей {seen['contacts']}")
         done = tab.portions(f"{EVENT_API}/segment/select", segment)
         self._say(f"Отобраны: {done['selected']}, были раньше: {done['already']}")
         sent = tab.portions(f"{EVENT_API}/invite", {})
@@ -120,13 +122,16 @@ class Day:
                 "consent": "on",
             }
             self._fill_in(links[address], address, typed)
+        self._invited = len(guests)
         self._say(f"По приглашению зарегистрировались: {len(guests)}")
 
     def _register_strangers(self) -> None:
         url = f"{self._demo.public_url}/r/{self._event['code']}"
-        for one in self._cast.page:
+        others = self._invited + self._cast.forms + self._cast.known + self._cast.walk_ins
+        strangers = self._cast.strangers("page", max(1, self._cast.guests - others))
+        for one in strangers:
             self._fill_in(url, one.email, one.typed())
-        self._say(f"Сами нашли страницу: {len(self._cast.page)}")
+        self._say(f"Сами нашли страницу: {len(strangers)}")
 
     def _fill_in(self, url: str, who: str, typed: Mapping[str, str]) -> None:
         """Fill the page in, with the slip of this person first; who is refused reads why and tries again."""
@@ -146,12 +151,12 @@ class Day:
 
     def _fill_forms(self) -> None:
         """The CRM form at the portal: strangers, and people whose cards the portal has."""
-        known = self._known_people(self._cast.known_form)
-        for one in (*self._cast.form, *known):
+        people = [*self._cast.strangers("form", self._cast.forms), *self._known_people(self._cast.known)]
+        for one in people:
             values = {**one.typed(), "agreement": "Y"}
             values.pop("consent")
             self._demo.portal.control(f"forms/{self._demo.kept.form_id}/submit", values)
-        self._say(f"Через CRM-форму: {len(self._cast.form) + len(known)}")
+        self._say(f"Через CRM-форму: {len(people)}")
         self._settle()
 
     def _known_people(self, how_many: int) -> list[Stranger]:
@@ -243,7 +248,7 @@ class Day:
                 "gate": conference.GATES[0],
                 "set_at": self._moment(45),
             }
-            for one in self._cast.walk_ins
+            for one in self._cast.strangers("walk", self._cast.walk_ins)
         ]
         results = self._phones[0].walk_ins(walk_ins)
         bad = [one for one in results if one["result"] not in ("done", "already")]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smart_process.demo import conference
-from smart_process.demo.cast import cast
+from smart_process.demo.cast import Cast
 from smart_process.demo.day import Day
 from smart_process.demo.portal import PortalFailed
 from smart_process.demo.reading_back import Journal, differences
@@ -34,7 +34,7 @@ def play(demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stoppi
     """
     began = time.monotonic()
     calls_before = count_calls(log, demo.kept.client_id)
-    day = Day(demo, cast(guests, seed, conference.LINES), stopping)
+    day = Day(demo, Cast(seed, guests, conference.LINES), stopping)
     try:
         day.play()
         settle(demo, stopping)
