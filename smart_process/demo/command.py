@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,9 @@ class StartApp(Protocol):
     ) -> RunningApp: ...
 
 
+Install = Callable[[LocalPortal, int, installing.Say], None]
+
+
 class Demo:
     """One run of the demo in one folder."""
 
@@ -72,8 +75,11 @@ class Demo:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
-    def start(self, start_app: StartApp) -> None:
-        """Portal, app, installation, conference – what is there already is left as it is."""
+    def start(self, start_app: StartApp, install: Install = installing.install) -> None:
+        """Portal, app, installation, conference – what is there already is left as it is.
+
+        ``install`` ends with the app installed; one with a real browser does what an administrator does.
+        """
         kept, own = self.kept, f"http://127.0.0.1:{self.kept.app_port}"
         if not kept.client_id:
             self.say("Портал: данные партнёрской конференции…")
@@ -99,7 +105,7 @@ class Demo:
         self.rest = Rest(self.portal.control("access")["webhook_url"])
         if not kept.installed:
             self.say("Установка приложения в портал:")
-            installing.install(self.portal, kept.app_id, self.say)
+            install(self.portal, kept.app_id, self.say)
             kept.installed = True
             self.folder.save()
         conference.prepare(self)
