@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from smart_process.demo import conference
 from smart_process.demo.cast import Cast, Plan, Stranger
-from smart_process.demo.doors import Browser, Crm, Mailbox, Phone, Tab
+from smart_process.demo.doors import Browser, Crm, Mailbox, Phone, Tab, Visit
 from smart_process.demo.portal import PortalFailed
 from smart_process.schema import CONTACT, DEAL, flag_field
 
@@ -38,6 +38,7 @@ class Day:
         self.refused: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self._invited = 0
+        self._by_form: set[str] = set()
         self._plans: dict[str, Plan] = {}
         self._addresses: list[str] = []
 
@@ -141,17 +142,20 @@ class Day:
             if not wrong["consent"]:
                 wrong.pop("consent")
             visit = self._browser.register(url, wrong, self._cast.number("slip", who))
-            if visit.status < 400 and visit.ticket:
+            if visit.result == "registered":
                 raise PortalFailed(f"{who}: the page took a form without a proper {mistake}")
-            self.refused[mistake] += visit.status >= 400
+            self._refused(visit)
         visit = self._browser.register(url, typed, self._cast.number("page", who))
-        if visit.status >= 400:
-            self.refused["other"] += 1
-            self._say(f"  {who}: {visit.text[-160:]}")
+        self._refused(visit)
+
+    def _refused(self, visit: Visit) -> None:
+        if visit.refused:
+            self.refused.update(visit.reasons)
 
     def _fill_forms(self) -> None:
         """The CRM form at the portal: strangers, and people whose cards the portal has."""
         people = [*self._cast.strangers("form", self._cast.forms), *self._known_people(self._cast.known)]
+        self._by_form = {one.email.lower() for one in people}
         for one in people:
             values = {**one.typed(), "agreement": "Y"}
             values.pop("consent")
@@ -195,7 +199,12 @@ class Day:
         self._say(f"Билетов в почте: {len(self._tickets)}")
 
     def _cancel(self) -> None:
-        cancelled = [address for address in self._addresses if self._plans[address].cancels]
+        # Who filled in the CRM form would, when the day is played again, register anew: a person's decision too.
+        cancelled = [
+            address
+            for address in self._addresses
+            if self._plans[address].cancels and address not in self._by_form
+        ]
         for address in cancelled:
             self._browser.cancel(self._tickets[address])
         self._say(f"Отказались по ссылке: {len(cancelled)}")

@@ -40,11 +40,16 @@ class Page(HTMLParser):
 
 @dataclass(frozen=True)
 class Visit:
-    """What a guest sees after sending the registration form."""
+    """What the registration page answers: registered, already, or why not – in one word per reason."""
 
-    status: int
-    ticket: str
-    text: str
+    result: str
+    ticket: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guest has to try again or stay away."""
+        return self.result not in ("registered", "already")
 
 
 class Browser:
@@ -70,12 +75,15 @@ class Browser:
         page = self.open(url)
         filled = {**page.fields, **typed, "submission": submission}
         for _ in range(60):
-            reply = self._session.post(url, data=filled, timeout=WAIT_S)
+            reply = self._session.post(
+                url, data=filled, headers={"Accept": "application/json"}, timeout=WAIT_S
+            )
             if reply.status_code != 429:
                 break
             time.sleep(min(float(reply.headers.get("Retry-After", "1")), 5.0))
-        found = re.search(r"/t/([A-Za-z0-9_-]{22})", reply.text)
-        return Visit(reply.status_code, found.group(1) if found else "", " ".join(Page(reply.text).texts))
+        answer = reply.json()
+        reasons = tuple(sorted(answer.get("errors", ()))) or (answer.get("reason") or answer["result"],)
+        return Visit(answer["result"], answer.get("ticket", ""), reasons)
 
     def cancel(self, ticket_url: str) -> None:
         """Cancel on the ticket page; who cancelled before sees that and leaves."""
