@@ -78,6 +78,14 @@ def blueprint(service: Service) -> Blueprint:
     def part(session: PageSession, name: str) -> ResponseReturnValue:
         return _part(service, session, name)
 
+    @bp.get("/state")
+    @guard
+    def state(session: PageSession) -> ResponseReturnValue:
+        """Changes when the part «closing» has to be drawn again; cheap, for pages that stay open."""
+        with service.store.reading() as tx:
+            event = event_actions.opened_event(tx, session)
+        return jsonify(state=f"{event.stage} {event.closing_at} {event.closed_at}")
+
     @bp.get("/people")
     @guard
     def people(session: PageSession) -> ResponseReturnValue:
@@ -123,15 +131,19 @@ def stage_title(stage: Stage, _: Translator) -> str:
 
 def _closing(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     armed = closing.is_armed(event)
-    ahead = closing.forecast(tx, event.portal_id, event.id) if event.stage != "cancelled" else None
+    waits = event.stage == closing.CLOSED and event.closed_at is None
     at = event.closing_at if armed else event.closed_at
     return {
         "event": event,
         "armed": armed,
         "running": event.closing_at is not None and event.closed_at is not None,
-        "ahead": ahead,
+        "ahead": closing.forecast(tx, event.portal_id, event.id) if waits else None,
         "at": language.moment(at, event.zone, _) if at else "",
     }
+
+
+def _ahead(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+    return {"ahead": closing.forecast(tx, event.portal_id, event.id)}
 
 
 def _mails(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
@@ -160,6 +172,7 @@ def _invitations(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
 PARTS: dict[str, Callable[[Tx, Event, Translator], dict[str, Any]]] = {
     "funnel": _funnel,
     "closing": _closing,
+    "ahead": _ahead,
     "mails": _mails,
     "undecided": _undecided,
     "invitations": _invitations,

@@ -119,7 +119,11 @@ def announcement(event: Row, settings: Settings, ahead: Forecast) -> str:
     at = language.moment(event["closing_at"], zone_of(event["time_zone"]), _)
     return "\n".join(
         [
-            _("Мероприятие «%(event)s» переведено в «Закрыто». В %(at)s:", event=event["title"], at=at),
+            _(
+                "Мероприятие «%(event)s» переведено в «Закрыто». Что произойдёт %(at)s:",
+                event=event["title"],
+                at=at,
+            ),
             _("– станут «Не пришёл»: %(n)s", n=ahead.no_shows),
             _("– уйдёт писем с материалами: %(n)s", n=ahead.materials),
             _("– уйдёт писем тем, кто не пришёл: %(n)s", n=ahead.missed),

@@ -25,7 +25,7 @@ async function draw(...names) {
   await Promise.all(names.map(async (name) => {
     const { html } = await api(`${API}/parts/${name}`);
     const place = $(`part-${name}`);
-    if (drawn.get(name) === html) return;
+    if (drawn.get(name) === html && place.childElementCount) return;
     drawn.set(name, html);
     place.innerHTML = html;
     await nameCards(place, words.participationType, words.eventTitle);
@@ -38,9 +38,17 @@ async function quietly(work) {
 
 setInterval(() => {
   if (document.visibilityState === 'visible' && !document.querySelector('.part :focus')) {
-    quietly(() => draw('funnel', 'closing'));
+    quietly(refresh);
   }
 }, REFRESH_MS);
+
+let state = '';
+
+async function refresh() {
+  const now = await api(`${API}/state`);
+  await draw('funnel', ...(now.state === state ? [] : ['closing']));
+  state = now.state;
+}
 
 /* ------------------------------------------------------------------ people behind a number */
 
@@ -251,6 +259,9 @@ tab.addEventListener('click', (event) => {
   else if (button.id === 'invite') invite(button);
 });
 $('segment-fields').addEventListener('change', () => { $('segment-select').disabled = true; });
+tab.addEventListener('toggle', (event) => {
+  if (event.target.id === 'ahead' && event.target.open) quietly(() => draw('ahead'));
+}, true);
 $('segment').addEventListener('submit', (event) => event.preventDefault());
 $('enrolment').addEventListener('submit', enrol);
 copyOnClick(tab, words.copied);

@@ -69,6 +69,7 @@ person = sa.Table(
     sa.Index("ix_person_phone", "portal_id", "phone"),
     sa.Index("ix_person_contact", "portal_id", "contact_id"),
     sa.Index("ix_person_company", "portal_id", "company_id"),
+    sa.Index("ix_person_match", "portal_id", "match"),
 )
 
 company = sa.Table(

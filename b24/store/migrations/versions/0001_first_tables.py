@@ -173,6 +173,7 @@ def upgrade() -> None:
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index("ix_person_company", ["portal_id", "company_id"], unique=False)
         batch_op.create_index("ix_person_contact", ["portal_id", "contact_id"], unique=False)
+        batch_op.create_index("ix_person_match", ["portal_id", "match"], unique=False)
         batch_op.create_index("ix_person_email", ["portal_id", "email"], unique=False)
         batch_op.create_index("ix_person_phone", ["portal_id", "phone"], unique=False)
 
@@ -413,6 +414,7 @@ def downgrade() -> None:
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index("ix_person_phone")
         batch_op.drop_index("ix_person_email")
+        batch_op.drop_index("ix_person_match")
         batch_op.drop_index("ix_person_contact")
         batch_op.drop_index("ix_person_company")
 
