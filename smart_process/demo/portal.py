@@ -57,6 +57,8 @@ class LocalPortal:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def control(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """A control call: GET without a body, else POST of JSON."""
