@@ -318,7 +318,8 @@ def _keep_up(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]
             tx, case.event, current, f"{text}\n{told['explanation']}", f"priority:{case.last_fact}", case.now
         )
     elif current["result"] and set(told["content"]["fact_ids"]) - set(current["content"].get("fact_ids", [])):
-        text = case.words("После завершения появились новые отметки.")
+        _ = case.words
+        text = _("После завершения появились новые отметки.")
         _tell(tx, case.event, current, f"{text}\n{told['explanation']}", f"news:{case.last_fact}", case.now)
 
 
@@ -342,8 +343,9 @@ def _release(tx: Tx, current: Row, participation_ids: Sequence[int], key: str, n
 
 
 def _replace(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]) -> None:
-    title = explaining.title(case.scene, rule, case.words)
-    text = case.words("Вместо этой задачи теперь сделка: %(title)s.", title=title)
+    _ = case.words
+    title = explaining.title(case.scene, rule, _)
+    text = _("Вместо этой задачи теперь сделка: %(title)s.", title=title)
     _supersede(tx, case.event, current, text, case.now)
     _create(tx, case, rule, table)
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import placements.event_tab as event_tab
+import placements.participation_tab as participation_tab
 from b24.page_session import HEADER, PageSession
 from b24.sandbox.server import Sandbox
 from b24.store import marks
-import placements.event_tab as event_tab
-import placements.participation_tab as participation_tab
 from placements.session import TOKEN_HEADER
 from smart_process.schema import COMPANY
 from smart_process.settings import SegmentFields

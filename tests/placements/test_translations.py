@@ -18,7 +18,16 @@ from smart_process.settings import CONSENT_TEXT
 ROOT = CATALOGUES.parent.parent
 PARTS = ("handlers", "smart_process", "placements")
 # Texts handed to the translator by a variable: every Russian literal there is one.
-HANDED_ON = ("handlers/install.py", "placements/home.py", "placements/pages.py", "placements/session.py")
+HANDED_ON = (
+    "handlers/install.py",
+    "placements/event_actions.py",
+    "placements/event_tab.py",
+    "placements/home.py",
+    "placements/pages.py",
+    "placements/participation_tab.py",
+    "placements/session.py",
+    "smart_process/timeline.py",
+)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 
 
