@@ -111,7 +111,7 @@ def test_a_later_fact_raises_a_deal_and_brings_its_deadline_forward(world: Outco
     world.flag(pid, "closed_session")
     world.flag(pid, "product_interest")
     world.work_off()
-    world.made()
+    world.made(todo_id=77)
     first = world.one()
     world.later(minutes=10)
     world.flag(pid, "quote_requested")
@@ -119,6 +119,7 @@ def test_a_later_fact_raises_a_deal_and_brings_its_deadline_forward(world: Outco
     deal = world.one()
     assert (deal.id, deal.priority, deal.rule) == (first.id, "high", "quote_requested")
     assert deal.deadline == world.now + timedelta(hours=1)
+    assert world.guests.marked("todo") == [str(deal.id)]
     (said,) = world.said("comment")
     assert said.body["item_id"] == deal.item_id
     assert "средний → высокий" in said.body["text"]
