@@ -6,7 +6,8 @@ raises the row's sequence; ``done()`` deletes the row only if the sequence is st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,10 @@ from b24.store.tables import portal
 
 HOT, NORMAL, BULK = 0, 5, 9
 """Priorities: arrivals and hot outcomes before ordinary work before mass updates."""
+
+
+_AT_ONCE = 400
+"""Marks named in one statement: databases limit its parameters."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ def mark(
 ) -> None:
     """Say that objects need work; on a row that waits already the earlier due time and higher priority win.
 
-    A new mark also releases a held row: something changed, so another try is meaningful.
+    A new mark also releases a held row: something changed, so another try is meaningful. It never hurries a row
+    whose last call may still be under way (:func:`sent`): that one waits until it can be looked up.
     """
     mark_objects(tx, portal_id, [(kind, str(key)) for key in keys], now=now, priority=priority, due_at=due_at)
 
@@ -102,6 +108,7 @@ def upsert(dialect: str) -> sa.Insert:
             "seq": table.c.seq + 1,
             "priority": sa.case((new.priority < table.c.priority, new.priority), else_=table.c.priority),
             "due_at": sa.case(
+                (table.c.sent_at.is_not(None), table.c.due_at),
                 (table.c.held.is_not(None), new.due_at),
                 (new.due_at < table.c.due_at, new.due_at),
                 else_=table.c.due_at,
@@ -134,13 +141,38 @@ def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit:
 
 
 def done(tx: Tx, marks: Iterable[Mark]) -> None:
-    """Forget marks whose object was not marked again since they were claimed; others stay, as new work."""
-    for one in marks:
-        gone = tx.execute(sa.delete(table).where(_is(one), table.c.seq == one.seq))
-        if not gone.rowcount:
+    """Forget marks whose object was not marked again since they were claimed; others stay, as new work.
+
+    Every call behind them has its answer: none is looked up any more.
+    """
+    for portal_id, kind, some in _by_kind(marks):
+        ours = sa.and_(table.c.portal_id == portal_id, table.c.kind == kind)
+        claimed = sa.tuple_(table.c.key, table.c.seq).in_([(one.key, one.seq) for one in some])
+        gone = tx.execute(sa.delete(table).where(ours, claimed))
+        if gone.rowcount < len(some):
+            # What is left of these keys was marked meanwhile.
+            again = {"attempts": 0, "error": None, **_ANSWERED}
             tx.execute(
-                sa.update(table).where(_is(one)).values(attempts=0, sent_at=None, sent_fence=None, error=None)
+                sa.update(table).where(ours, table.c.key.in_([one.key for one in some])).values(**again)
             )
+
+
+_ANSWERED = {
+    "sent_at": None,
+    "sent_fence": None,
+    # A call under way had put it off (sent).
+    "due_at": sa.case((table.c.sent_at.is_not(None), table.c.marked_at), else_=table.c.due_at),
+}
+
+
+def _by_kind(marks: Iterable[Mark]) -> Iterator[tuple[int, str, list[Mark]]]:
+    """Marks of one portal and kind together, few enough for one statement."""
+    groups: dict[tuple[int, str], list[Mark]] = defaultdict(list)
+    for one in marks:
+        groups[one.portal_id, one.kind].append(one)
+    for (portal_id, kind), some in groups.items():
+        for at in range(0, len(some), _AT_ONCE):
+            yield portal_id, kind, some[at : at + _AT_ONCE]
 
 
 def retry(tx: Tx, one: Mark, *, at: datetime, error: str, counts: bool = True) -> None:
@@ -152,32 +184,58 @@ def retry(tx: Tx, one: Mark, *, at: datetime, error: str, counts: bool = True) -
 def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
     """Stop trying until a person releases it or the object is marked again.
 
-    ``reason``: permanent, setup, internal.
+    ``reason``: permanent, setup, internal. That a call may be under way is not forgotten by it.
     """
-    tx.execute(
-        sa.update(table).where(_is(one)).values(held=reason, error=error, sent_at=None, sent_fence=None)
-    )
+    tx.execute(sa.update(table).where(_is(one)).values(held=reason, error=error))
 
 
 def release(tx: Tx, portal_id: int, *, reason: str, now: datetime) -> int:
     """Try work held for one reason again (settings changed, a person pressed "retry"); says how much."""
+    due_at = sa.case((table.c.sent_at.is_not(None), table.c.due_at), else_=now)
     freed = tx.execute(
         sa.update(table)
         .where(table.c.portal_id == portal_id, table.c.held == reason)
-        .values(held=None, due_at=now, attempts=0)
+        .values(held=None, due_at=due_at, attempts=0)
     )
     return freed.rowcount
 
 
-def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int) -> None:
-    """Note, before anything leaves, that creates for these marks may be on their way."""
-    for one in marks:
-        tx.execute(sa.update(table).where(_is(one)).values(sent_at=now, sent_fence=fence))
+def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int, certain_at: datetime) -> None:
+    """Note, before anything leaves, that calls for these marks may be on their way.
+
+    Args:
+        fence: the lease number of who sends.
+        certain_at: when the portal can no longer be executing them. Until then the marks wait, whatever becomes of
+            this process; then they are looked up.
+    """
+    for portal_id, kind, some in _by_kind(marks):
+        tx.execute(
+            sa.update(table)
+            .where(
+                table.c.portal_id == portal_id,
+                table.c.kind == kind,
+                table.c.key.in_([one.key for one in some]),
+            )
+            .values(sent_at=now, sent_fence=fence, due_at=certain_at)
+        )
 
 
 def answered(tx: Tx, one: Mark) -> None:
-    """The create behind this mark got an answer, whatever it was."""
-    tx.execute(sa.update(table).where(_is(one)).values(sent_at=None, sent_fence=None))
+    """The call behind this mark got an answer, whatever it was."""
+    tx.execute(sa.update(table).where(_is(one)).values(**_ANSWERED))
+
+
+def in_flight(tx: Tx, portal_id: int, kind: str, keys: Iterable[str]) -> dict[str, datetime]:
+    """Of these objects those whose call may still be under way, and from when on it can be looked up."""
+    found = tx.execute(
+        sa.select(table.c.key, table.c.due_at).where(
+            table.c.portal_id == portal_id,
+            table.c.kind == kind,
+            table.c.key.in_(list(keys)),
+            table.c.sent_at.is_not(None),
+        )
+    )
+    return {row.key: row.due_at for row in found}
 
 
 def unmark(tx: Tx, portal_id: int, kind: str, key: str | int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +30,13 @@ def company_made(tx: Tx, portal_id: int, name_key: str) -> int | None:
     return tx.scalar(
         sa.select(c.c.company_id).where(c.c.portal_id == portal_id, c.c.name_key == name_key[:255])
     )
+
+
+def companies_by_uid(tx: Tx, portal_id: int, uids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Companies we made or are about to make, by the key their cards carry."""
+    c = t.company
+    found = tx.execute(sa.select(c).where(c.c.portal_id == portal_id, c.c.uid.in_(list(uids))))
+    return {row["uid"]: dict(row) for row in found.mappings()}
 
 
 def unknown_accounts(tx: Tx, portal_id: int, company_ids: set[int]) -> set[int]:

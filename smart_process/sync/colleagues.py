@@ -7,7 +7,7 @@ from typing import Any
 
 import b24.errors as errors
 from smart_process.store import colleagues as store
-from smart_process.sync.work import Work, all_failed
+from smart_process.sync.work import Work, all_unread
 
 MARK = "colleagues"
 
@@ -21,7 +21,7 @@ def refresh(work: Work) -> int:
         users = _pages(work, "user.get", "start")
         departments = _pages(work, "department.get", "START")
     except errors.B24Error as error:
-        all_failed(work, claimed, error)
+        all_unread(work, claimed, error)
         return 1
     heads = {
         str(one["ID"]): int(one["UF_HEAD"]) for one in departments if str(one.get("UF_HEAD") or "0") != "0"

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import OperationalError
+
 from b24 import errors, leases, portals
 from b24.store import marks
 from b24.store.engine import Tx
@@ -21,17 +23,21 @@ from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.sync import (
     colleagues,
+    companies,
+    deals,
     deciding,
     effects,
     mailing,
     merging,
-    outcomes,
     people,
     pull,
-    push,
+    push_events,
+    push_participations,
     renewing,
+    tasks,
+    to_dos,
 )
-from smart_process.sync.work import Work
+from smart_process.sync.work import Work, later
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +51,20 @@ STEPS: tuple[Step, ...] = (
     pull.tasks,
     deciding.closing,
     deciding.subjects,
+    companies.make,
     people.resolve,
     merging.cards,
-    push.events,
-    push.participations,
-    outcomes.deals,
-    outcomes.tasks,
-    outcomes.todos,
+    push_events.push,
+    push_participations.push,
+    deals.push,
+    tasks.push,
+    to_dos.push,
     effects.comments_and_notices,
     mailing.send,
 )
 """In this order, so that each wave uses ids the earlier ones recorded (design 3.1)."""
+
+TRIES_OF_A_BROKEN_STEP = 3
 
 _OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
@@ -103,10 +112,11 @@ def _rounds(
         return leases.renew(tx, portal_id, owner, fence, ttl_s, service.clock())
 
     going = _watch(service, hold, ttl_s, budget_s, going_on)
+    alone: set[str] = set()
     touched = 0
     for _ in range(rounds):
         # Anew for every round: an administrator may change the settings meanwhile.
-        work = _work(service, portal_id, fence, going, hold)
+        work = _work(service, portal_id, fence, going, hold, alone)
         if work is None:
             return touched
         step_sum = 0
@@ -121,7 +131,12 @@ def _rounds(
 
 
 def _work(
-    service: Service, portal_id: int, fence: int, going: Callable[[], bool], hold: Callable[[Tx], bool]
+    service: Service,
+    portal_id: int,
+    fence: int,
+    going: Callable[[], bool],
+    hold: Callable[[Tx], bool],
+    alone: set[str],
 ) -> Work | None:
     with service.store.reading() as tx:
         portal = portals.by_id(tx, service.secrets, portal_id)
@@ -129,7 +144,7 @@ def _work(
     if portal is None or portal.state != portals.ACTIVE or setup.binding is None:
         return None
     client = service.portals.client(portal_id)
-    return Work(service, portal_id, setup.binding, setup.settings, client, fence, going, hold)
+    return Work(service, portal_id, setup.binding, setup.settings, client, fence, going, hold, alone=alone)
 
 
 def _watch(
@@ -156,11 +171,33 @@ def _watch(
 
 
 def _safely(work: Work, step: Step) -> int:
+    work.claimed.clear()
     try:
         return step(work)
     except errors.B24Error as error:
         log.info("portal=%s step=%s waits: %s", work.portal_id, step.__module__, error)
         return 0
+    except OperationalError:
+        # The database does not answer: nobody's mark is at fault.
+        raise
+    except Exception as error:
+        # Our bug, met by one object: the others must not wait for its repair.
+        log.exception("portal=%s step=%s.%s broke", work.portal_id, step.__module__, step.__name__)
+        return _set_aside(work, error)
+
+
+def _set_aside(work: Work, error: Exception) -> int:
+    """Find the object a step breaks over by claiming its kind one by one, and in the end hold it for a person."""
+    work.alone.update(one.kind for one in work.claimed)
+    if len(work.claimed) == 1:
+        (one,) = work.claimed
+        text = f"{type(error).__name__}: {error}"[:500]
+        with work.service.store.transaction() as tx:
+            if one.attempts < TRIES_OF_A_BROKEN_STEP:
+                marks.retry(tx, one, at=later(one, work.now()), error=text)
+            else:
+                marks.hold(tx, one, reason="internal", error=text)
+    return len(work.claimed)
 
 
 def due(service: Service) -> list[int]:

@@ -11,7 +11,7 @@ from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync.work import Work, all_failed, failed
+from smart_process.sync.work import Work, all_failed, all_unread, failed
 
 MARK = "effect"
 OWNERS = {DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
@@ -25,19 +25,23 @@ def comments_and_notices(work: Work) -> int:
     with work.service.store.reading() as tx:
         rows = {str(row["id"]): row for row in store.effects(tx, [int(one.key) for one in claimed])}
     work.finish([one for one in claimed if one.key not in rows])
-    todo = {one: rows[one.key] for one in claimed if one.key in rows}
+    waiting = {one: rows[one.key] for one in claimed if one.key in rows}
     try:
         said = _said_before(
-            work, [row for one, row in todo.items() if one.sent_at and row["kind"] == "comment"]
+            work, [row for one, row in waiting.items() if one.sent_at and row["kind"] == "comment"]
         )
-        fresh = {one: row for one, row in todo.items() if row["id"] not in said}
+    except errors.B24Error as error:
+        all_unread(work, waiting, error)
+        return len(claimed)
+    fresh = {one: row for one, row in waiting.items() if row["id"] not in said}
+    try:
         replies = _say(work, fresh) if fresh else {}
     except errors.B24Error as error:
-        all_failed(work, todo, error)
+        all_failed(work, fresh, error)
         return len(claimed)
     now = work.now()
     with work.service.store.transaction() as tx:
-        for one, row in todo.items():
+        for one, row in waiting.items():
             reply = replies.get(one.key)
             if isinstance(reply, errors.B24Error):
                 failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
@@ -71,16 +75,18 @@ def _owner(body: Mapping[str, Any]) -> str:
 
 
 def _said_before(work: Work, rows: list[Mapping[str, Any]]) -> set[int]:
-    said = set()
-    for row in rows:
-        body = row["body"]
-        asked = {
-            "filter": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body)},
-            "select": ["ID", "COMMENT"],
-        }
-        if any(
-            one.get("COMMENT") == body["text"]
-            for one in work.client.ask("crm.timeline.comment.list", asked).result
-        ):
-            said.add(row["id"])
-    return said
+    """Comments that stand in their timeline although we never saw the answer."""
+    replies = work.read({str(row["id"]): _comments(row["body"]) for row in rows})
+    return {
+        row["id"]
+        for row in rows
+        if any(one.get("COMMENT") == row["body"]["text"] for one in replies[str(row["id"])])
+    }
+
+
+def _comments(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    return "crm.timeline.comment.list", {
+        "filter": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body)},
+        "order": {"ID": "DESC"},
+        "select": ["ID", "COMMENT"],
+    }

@@ -38,7 +38,7 @@ def twins(tx: Tx, portal_id: int, person_id: int, contact_id: int, now: datetime
                 and other["removed_at"] is None
             ):
                 first, second = _ordered(one, other)
-                _join(tx, portal_id, first, second, now)
+                join(tx, portal_id, first, second, now)
 
 
 def _ordered(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -51,9 +51,11 @@ def _ordered(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Mapping[
     return first, second
 
 
-def _join(tx: Tx, portal_id: int, first: Mapping[str, Any], second: Mapping[str, Any], now: datetime) -> None:
+def join(tx: Tx, portal_id: int, first: Mapping[str, Any], second: Mapping[str, Any], now: datetime) -> None:
     """Facts of the second become facts of the first; the second's ticket and links lead there from now on."""
-    history = journal.history(tx, [second["id"]])[second["id"]]
+    past = journal.history(tx, [second["id"]])[second["id"]]
+    # That its card was deleted once says nothing about the first's.
+    history = [one for one in past if one.kind not in (Kind.REMOVED, Kind.RESTORED)]
     store.update(tx, t.participation, second["id"], merged_into=first["id"])
     merged = NewFact(Kind.MERGED, now, "app", f"merged:{second['id']}", data={"participation": second["id"]})
     journal.record(tx, {first["id"]: [*history, merged]}, now=now)
@@ -133,9 +135,12 @@ def _merge(work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int,
             reply = replies[one.key]
             if isinstance(reply, errors.B24Error):
                 if errors.is_not_found(reply):
+                    # Merged by a call whose answer was lost, or one of the two was deleted: the pull finds out.
+                    both = [f"{eti}:{rows[pid]['item_id']}", f"{eti}:{item_id}"]
+                    marks.mark(tx, work.portal_id, "pull", both, now=now)
                     marks.done(tx, [one])
                 else:
-                    failed(tx, one, reply, now=now)
+                    failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             elif reply.result.get("STATUS") == "SUCCESS":
                 _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)
             else:
@@ -180,6 +185,6 @@ def _settle_conflicts(
         for one, (pid, item_id) in conflicts.items():
             reply = replies[one.key]
             if isinstance(reply, errors.B24Error) and not errors.is_not_found(reply):
-                failed(tx, one, reply, now=now)
+                failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             else:
                 _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)

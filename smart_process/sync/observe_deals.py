@@ -9,7 +9,7 @@ from typing import Any
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
-from smart_process.store import journal
+from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import picture
@@ -75,6 +75,8 @@ def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
         return
     now = work.now()
     store.update(tx, t.outcome, row["id"], state="removed")
+    # What was held because it could not be written any more is settled with it.
+    marks.mark(tx, work.portal_id, outcomes.PUSH, [row["id"]], now=now)
     fact = NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", f"outcome:{row['id']}:removed")
     journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=now)
 

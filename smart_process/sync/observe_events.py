@@ -14,6 +14,7 @@ from smart_process import closing
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import picture
+from smart_process.sync.existing import existing
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import Work
 
@@ -28,18 +29,50 @@ def new_code() -> str:
 
 
 def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
-    """Take over events just read; answers with ids of unknown ones that were not found (look again)."""
+    """Take over events just read, and that some are gone."""
     binding = work.binding
+    seen = {
+        item_id: picture.read(binding.event, picture.EVENT_FIELDS, item) for item_id, item in found.items()
+    }
+    standing = _standing(work, seen, gone)
     with work.service.store.transaction() as tx:
-        for item_id, item in found.items():
-            now = picture.read(binding.event, picture.EVENT_FIELDS, item)
+        for item_id, now in seen.items():
             known = store.event_by_item(tx, work.portal_id, item_id)
+            known = known or _came_back(tx, work, item_id, now, standing)
             if known is None:
                 _appeared(tx, work, item_id, now)
             else:
-                _changed(tx, work, known, item, now)
-        again = {item_id for item_id in gone if not _removed(tx, work, item_id)}
-    return frozenset(again)
+                _changed(tx, work, known, found[item_id], now)
+        for item_id in gone:
+            _removed(tx, work, item_id)
+    return frozenset()
+
+
+def _standing(work: Work, seen: Mapping[int, Picture], gone: frozenset[int]) -> frozenset[int]:
+    """Cards that still exist whose code was found on another card: that other one is a copy."""
+    with work.service.store.reading() as tx:
+        owners = {item_id: _owner(tx, work, now) for item_id, now in seen.items()}
+    others = {
+        int(row["item_id"])
+        for item_id, row in owners.items()
+        if row is not None and row["item_id"] != item_id and row["removed_at"] is None
+    }
+    return existing(work, work.binding.event.entity_type_id, others - gone)
+
+
+def _owner(tx: Tx, work: Work, now: Picture) -> Mapping[str, Any] | None:
+    return store.event_by_code(tx, work.portal_id, now["code"]) if now.get("code") else None
+
+
+def _came_back(
+    tx: Tx, work: Work, item_id: int, now: Picture, standing: frozenset[int]
+) -> Mapping[str, Any] | None:
+    """The event whose card somebody took out of the recycle bin, where it got another id."""
+    row = _owner(tx, work, now)
+    if row is None or row["item_id"] in standing:
+        return None
+    store.update(tx, t.event, row["id"], item_id=item_id)
+    return row
 
 
 def columns(now: Picture) -> dict[str, Any]:
@@ -103,8 +136,7 @@ def _changed(tx: Tx, work: Work, row: Mapping[str, Any], item: Item, now: Pictur
     marks.mark(tx, work.portal_id, "event", [row["id"]], now=work.now())
 
 
-def _removed(tx: Tx, work: Work, item_id: int) -> bool:
+def _removed(tx: Tx, work: Work, item_id: int) -> None:
     row = store.event_by_item(tx, work.portal_id, item_id)
-    if row is not None:
+    if row is not None and row["removed_at"] is None:
         store.update(tx, t.event, row["id"], removed_at=work.now())
-    return row is not None

@@ -8,18 +8,20 @@ While the answer to a write of ours is missing, the values it carried count as o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from b24 import errors
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
-from smart_process.schema import CONTACT, FLAGS, flag_field
+from smart_process.schema import CONTACT
 from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import newcomers, picture, stage_moves
+from smart_process.sync import merging, newcomers, observation, picture, stage_moves
+from smart_process.sync.existing import existing
+from smart_process.sync.observation import TYPED
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import Work
 
@@ -29,7 +31,7 @@ Item = Mapping[str, Any]
 def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
     """Compare participations just read with what was known and record what is new.
 
-    Returns ids of items that nobody knows yet and that could not be read: look again.
+    Returns ids of items whose event is not known yet: look again.
     """
     binding = work.binding
     with work.service.store.reading() as tx:
@@ -43,21 +45,65 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
     moves = stage_moves.read(work, binding.participation.entity_type_id, _to_ask(rows))
     strangers = {item_id: found[item_id] for item_id, row in rows.items() if row is None}
     contacts = _contacts(work, strangers)
+    standing = _standing(work, rows, found, gone)
     with work.service.store.transaction() as tx:
         for item_id, row in rows.items():
-            if row is not None and row["item_id"] not in (None, item_id):
-                # A create that was repeated although the first had been executed: one of the two is surplus.
-                marks.mark(tx, work.portal_id, "merge", [f"{row['id']}:{item_id}"], now=work.now())
-            elif row is not None and row["merged_into"] is None:
-                _changed(tx, work, row, found[item_id], seen[item_id], moves.get(item_id, []))
+            if row is not None:
+                look = Look(item_id, found[item_id], seen[item_id], moves.get(item_id, []))
+                _known(tx, work, row, look, standing)
         unplaced = {
             item_id
             for item_id in strangers
             if not _appeared(tx, work, found[item_id], seen[item_id], contacts, moves.get(item_id, []))
         }
-        for item_id in gone & frozenset(known):
-            _removed(tx, work, known[item_id])
-    return (gone - frozenset(known)) | frozenset(unplaced)
+        for row in store.participations_by_item(tx, work.portal_id, gone).values():
+            _removed(tx, work, row)
+    return frozenset(unplaced)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One item as just read."""
+
+    item_id: int
+    item: Item
+    now: Picture
+    moves: Sequence[stage_moves.Move]
+
+
+def _known(tx: Tx, work: Work, row: Mapping[str, Any], look: Look, standing: frozenset[int]) -> None:
+    if row["item_id"] in (None, look.item_id):
+        if row["merged_into"] is None:
+            _changed(tx, work, row, look)
+    elif row["item_id"] in standing:
+        # A create that was repeated although the first had been executed: one of the two is surplus.
+        marks.mark(tx, work.portal_id, "merge", [f"{row['id']}:{look.item_id}"], now=work.now())
+    else:
+        _came_back(tx, work, row, look)
+
+
+def _came_back(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
+    """Somebody took the card out of the recycle bin, where it got another id; our key in it is the same."""
+    living = store.participation_of(tx, row["event_id"], row["person_id"])
+    if living is None or living["id"] == row["id"]:
+        _changed(tx, work, row, look)
+        return
+    # They registered anew meanwhile: the two are one.
+    merging.join(tx, work.portal_id, living, row, work.now())
+    marks.mark(tx, work.portal_id, merging.MARK, [f"{living['id']}:{look.item_id}"], now=work.now())
+
+
+def _standing(
+    work: Work, rows: Mapping[int, Mapping[str, Any] | None], found: Mapping[int, Item], gone: frozenset[int]
+) -> frozenset[int]:
+    """Which cards of ours still exist whose key was found on another card as well."""
+    others = {
+        int(row["item_id"])
+        for item_id, row in rows.items()
+        if row is not None and row["item_id"] not in (None, item_id)
+    }
+    eti = work.binding.participation.entity_type_id
+    return existing(work, eti, others - gone - found.keys()) | found.keys()
 
 
 def _uids(found: Mapping[int, Item]) -> list[str]:
@@ -78,23 +124,17 @@ def _contacts(work: Work, strangers: Mapping[int, Item]) -> dict[int, Item]:
     if not ids:
         return {}
     pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
-    replies = work.client.batch(
+    replies = work.read(
         {
             f"c{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
             for n, page in enumerate(pages)
         }
     )
-    found: dict[int, Item] = {}
-    for reply in replies.values():
-        if isinstance(reply, errors.B24Error):
-            raise reply
-        found |= {int(item["id"]): item for item in reply.result["items"]}
-    return found
+    return {int(item["id"]): item for reply in replies.values() for item in reply["items"]}
 
 
-def _changed(
-    tx: Tx, work: Work, row: Mapping[str, Any], item: Item, now: Picture, moves: Sequence[stage_moves.Move]
-) -> None:
+def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
+    item, now, moves = look.item, look.now, look.moves
     shadow = dict(row["shadow"])
     if not shadow:
         # First sight of an item we created (its answer was lost): everything in it that we sent is ours.
@@ -105,9 +145,14 @@ def _changed(
     by = f"user:{picture.number(item.get('updatedBy'))}"
     at = datetime.fromisoformat(item["updatedTime"])
     facts = _stage_facts(item, shadow, stage_moves.by_people(shadow, moves))
-    for name, value in now.items():
-        if value != shadow.get(name, type(value)()) and value != inflight.get(name):
-            facts += _field_facts(item, name, value, shadow.get(name), by=by, at=at)
+    typed = {
+        name: value
+        for name, value in now.items()
+        if name in TYPED and value not in (shadow.get(name, type(value)()), inflight.get(name))
+    }
+    if typed:
+        facts += observation.facts(item, typed, shadow, looks=observation.looks(shadow))
+        observation.looked(shadow)
     if row["removed_at"] is not None:
         facts.append(NewFact(Kind.RESTORED, at, by, f"crm:{item['id']}:{item['updatedTime']}:restored"))
     stage_moves.remember(shadow, moves)
@@ -135,29 +180,6 @@ def _stage_facts(item: Item, shadow: Picture, moves: Sequence[stage_moves.Move])
     ]
 
 
-def _field_facts(item: Item, name: str, value: Any, before: Any, *, by: str, at: datetime) -> list[NewFact]:
-    key = f"crm:{item['id']}:{item['updatedTime']}:{name}"
-    if name == "note":
-        return [NewFact(Kind.NOTE, at, by, key, data={"text": value})]
-    if name == "product_lines":
-        added = [line for line in value if line not in (before or [])]
-        dropped = [line for line in before or [] if line not in value]
-        return [
-            *(_line(Kind.FLAG_SET, line, by, at, key) for line in added),
-            *(_line(Kind.FLAG_WITHDRAWN, line, by, at, key) for line in dropped),
-        ]
-    for flag in FLAGS:
-        if name == flag_field(flag):
-            kind = Kind.FLAG_SET if value else Kind.FLAG_WITHDRAWN
-            return [NewFact(kind, at, by, key, data={"flag": flag})]
-    return []
-
-
-def _line(kind: Kind, line: str, by: str, at: datetime, key: str) -> NewFact:
-    data = {"flag": "product_interest", "product_line": line, "line_only": True}
-    return NewFact(kind, at, by, f"{key}:{line}"[:160], data=data)
-
-
 def _appeared(
     tx: Tx,
     work: Work,
@@ -179,12 +201,9 @@ def _appeared(
     shadow = dict(now)
     stage_moves.remember(shadow, moves)
     store.update(tx, t.participation, placed.participation_id, item_id=int(item["id"]), shadow=shadow)
-    by = f"user:{picture.number(item.get('createdBy'))}"
-    at = datetime.fromisoformat(item["createdTime"])
     facts = _stage_facts(item, {}, stage_moves.by_people({}, moves))
-    for name, value in now.items():
-        if value:
-            facts += _field_facts(item, name, value, None, by=by, at=at)
+    typed = {name: value for name, value in now.items() if name in TYPED and value}
+    facts += observation.facts(item, typed, {}, looks=0)
     journal.record(tx, {placed.participation_id: facts}, now=work.now())
     marks.mark(tx, work.portal_id, journal.PUSH, [placed.participation_id], now=work.now())
     return True

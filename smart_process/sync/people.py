@@ -13,19 +13,19 @@ from b24 import errors
 from b24.store import marks
 from b24.store.marks import Mark
 from smart_process.identities import SOMEBODY_NEW
-from smart_process.matching import Decision, common_company, decide_contact, domain_of, named
+from smart_process.matching import Decision, common_company, decide_contact
 from smart_process.people import Contact, Identity, company_key, email_of, phone_of
 from smart_process.schema import APP, COMPANY, CONTACT
 from smart_process.store import guests, journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import merging, picture
+from smart_process.sync import companies, merging, picture
 from smart_process.sync.segments import account
-from smart_process.sync.work import Work, all_failed, failed
+from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
 AT_ONCE = 50
+CREATES = 25
 Row = Mapping[str, Any]
-Replies = Mapping[str, Any]
 
 
 @dataclass
@@ -36,8 +36,10 @@ class Case:
     row: Row
     decision: Decision | None = None
     company_id: int | None = None
-    company_uid: str = ""
-    company_undecided: bool = False
+    # Its company is being made: the person waits for it.
+    waits: bool = False
+    # The card was made by us, now or in a call whose answer was lost.
+    made: bool = False
 
 
 def resolve(work: Work) -> int:
@@ -52,11 +54,19 @@ def resolve(work: Work) -> int:
     try:
         _look_up(work, cases)
         _companies(work, cases)
-        _make(work, cases)
-        _accounts(work, cases)
     except errors.B24Error as error:
-        all_failed(work, [case.mark for case in cases if not _settled(case)], error)
-    _conclude(work, [case for case in cases if _settled(case)])
+        all_unread(work, [case.mark for case in cases], error)
+        return len(claimed)
+    _wait(work, [case for case in cases if case.waits])
+    ready = [case for case in cases if not case.waits]
+    _make(work, ready)
+    known = [case for case in ready if _settled(case)]
+    try:
+        _accounts(work, known)
+    except errors.B24Error as error:
+        all_unread(work, [case.mark for case in known], error)
+        return len(claimed)
+    _conclude(work, known)
     return len(claimed)
 
 
@@ -66,16 +76,13 @@ def _settled(case: Case) -> bool:
     return case.decision is not None and not case.decision.create
 
 
-def _ask(work: Work, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> Replies:
-    """Reads of any number, 50 a request; the first error of one is the error of all."""
-    found: dict[str, Any] = {}
-    keys = list(commands)
-    for at in range(0, len(keys), 50):
-        for key, reply in work.client.batch({k: commands[k] for k in keys[at : at + 50]}).items():
-            if isinstance(reply, errors.B24Error):
-                raise reply
-            found[key] = reply.result
-    return found
+def _wait(work: Work, cases: Sequence[Case]) -> None:
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for case in cases:
+            marks.retry(
+                tx, case.mark, at=later(case.mark, now), error="its company is being made", counts=False
+            )
 
 
 def _look_up(work: Work, cases: Sequence[Case]) -> None:
@@ -83,20 +90,24 @@ def _look_up(work: Work, cases: Sequence[Case]) -> None:
     commands: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for case in new:
         commands |= _searches(case)
-    hits = _ask(work, commands)
+    hits = work.read(commands)
     ids = {key: _contact_ids(found) for key, found in hits.items()}
     cards = _cards(work, sorted({one for some in ids.values() for one in some}))
     for case in new:
         theirs = {one for key, some in ids.items() if key.partition(".")[0] == case.mark.key for one in some}
         person = _identity(case.row)
-        ours = [cards[one] for one in sorted(theirs) if one in cards]
-        made = [one for one in ids.get(f"{case.mark.key}.made", []) if one in cards]
+        ours = {
+            one: contact_card(cards[one], work.settings.region, person)
+            for one in sorted(theirs)
+            if one in cards
+        }
+        made = [one for one in ids.get(f"{case.mark.key}.made", []) if one in ours]
         if made:
-            case.decision = Decision(contact=cards[made[0]])
+            case.decision, case.made = Decision(contact=ours[made[0]]), True
         elif case.row["candidates"] == SOMEBODY_NEW:
             case.decision = Decision()
         else:
-            case.decision = decide_contact(person, ours)
+            case.decision = decide_contact(person, list(ours.values()))
 
 
 def _searches(case: Case) -> dict[str, tuple[str, Mapping[str, Any]]]:
@@ -135,34 +146,37 @@ def _contact_ids(found: Any) -> list[int]:
     return []
 
 
-def _cards(work: Work, ids: Sequence[int]) -> dict[int, Contact]:
+def _cards(work: Work, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     pages = [list(ids[at : at + 50]) for at in range(0, len(ids), 50)]
-    replies = _ask(
-        work,
+    replies = work.read(
         {
             f"p{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
             for n, page in enumerate(pages)
-        },
+        }
     )
-    region = work.settings.region
-    return {
-        int(item["id"]): contact_card(item, region) for reply in replies.values() for item in reply["items"]
-    }
+    return {int(item["id"]): item for reply in replies.values() for item in reply["items"]}
 
 
-def contact_card(item: Mapping[str, Any], region: str) -> Contact:
-    """A contact as ``crm.item.*`` shows it, its first mail and phone normalised."""
+def contact_card(item: Mapping[str, Any], region: str, person: Identity | None = None) -> Contact:
+    """A contact as ``crm.item.*`` shows it, addresses and numbers normalised.
+
+    Of several mails and phones those count that ``person`` has too, else the first ones.
+    """
     emails = [email_of(str(one.get("value", ""))) for one in _fm(item, "EMAIL")]
     phones = [phone_of(str(one.get("value", "")), region) for one in _fm(item, "PHONE")]
     return Contact(
         last_name=str(item.get("lastName") or ""),
         first_name=str(item.get("name") or ""),
-        email=next((one for one in emails if one), ""),
-        phone=next((one for one in phones if one), ""),
+        email=_shared(emails, person.email if person else ""),
+        phone=_shared(phones, person.phone if person else ""),
         position=str(item.get("post") or ""),
         contact_id=int(item["id"]),
         company_id=picture.number(item.get("companyId")) or None,
     )
+
+
+def _shared(values: Sequence[str], wanted: str) -> str:
+    return wanted if wanted in values else next((one for one in values if one), "")
 
 
 def _fm(item: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
@@ -177,23 +191,17 @@ def _identity(row: Row) -> Identity:
 
 def _companies(work: Work, cases: Sequence[Case]) -> None:
     """The company of everybody without one: the one we made, a card of that name with evidence, or a new one."""
-    open_cases = [case for case in cases if _company_open(case)]
-    with work.service.store.reading() as tx:
-        for case in open_cases:
-            key = company_key(case.row["company_name"])
-            case.company_id = guests.company_made(tx, work.portal_id, key) if key else None
-    asking = [case for case in open_cases if case.company_id is None]
-    replies = _ask(work, {case.mark.key: _companies_named(case.row["company_name"]) for case in asking})
-    for case in asking:
-        cards = [(int(one["id"]), str(one["title"] or "")) for one in replies[case.mark.key]["items"]]
-        same_name = named(cards, case.row["company_name"])
-        proven = [one for one in same_name if _shares_domain(case.row, _item(replies[case.mark.key], one))]
-        if len(proven) == 1:
-            case.company_id = proven[0]
-        elif same_name:
-            # No company is matched by its name alone without a person's yes.
-            case.company_undecided = True
-    _make_companies(work, [case for case in asking if case.company_id is None and not case.company_undecided])
+    lacking = {case.mark.key: case for case in cases if _company_open(case)}
+    if not lacking:
+        return
+    found = companies.find(work, {key: case.row for key, case in lacking.items()})
+    # No company is matched by its name alone without a person's yes: its guest goes without one.
+    missing = {key: case.row for key, case in lacking.items() if key not in found}
+    made = companies.wanted(work, missing) if missing else {}
+    for key, case in lacking.items():
+        company = found.get(key, made.get(key))
+        case.company_id = company if isinstance(company, int) else None
+        case.waits = key in made and made[key] is None
 
 
 def _company_open(case: Case) -> bool:
@@ -206,130 +214,38 @@ def _company_open(case: Case) -> bool:
     return case.decision.create
 
 
-def _companies_named(name: str) -> tuple[str, Mapping[str, Any]]:
-    core = max(company_key(name).split(), key=len)
-    return "crm.item.list", {"entityTypeId": COMPANY, "filter": {"%title": core}, "start": 0}
-
-
-def _item(reply: Mapping[str, Any], item_id: int) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(one for one in reply["items"] if int(one["id"]) == item_id)
-    return found
-
-
-def _shares_domain(row: Row, item: Mapping[str, Any]) -> bool:
-    ours = domain_of(row["email"])
-    return bool(ours) and ours in {domain_of(str(one.get("value", ""))) for one in _fm(item, "EMAIL")}
-
-
-def _make_companies(work: Work, cases: Sequence[Case]) -> None:
-    if not cases:
-        return
-    to_make: dict[str, Row] = {}
-    with work.service.store.transaction() as tx:
-        for case in cases:
-            name = case.row["company_name"]
-            made = guests.company_to_make(tx, work.portal_id, name, company_key(name))
-            case.company_uid = made["uid"]
-            case.company_id = made["company_id"]
-            if made["company_id"] is None:
-                to_make[made["uid"]] = made
-    found = _made_before(work, COMPANY, list(to_make)) if any(case.mark.sent_at for case in cases) else {}
-    missing = [uid for uid in to_make if uid not in found]
-    responsible = _responsible(work, cases)
-    replies = (
-        work.client.batch(
-            {
-                uid: (
-                    "crm.item.add",
-                    {
-                        "entityTypeId": COMPANY,
-                        "fields": {
-                            "title": to_make[uid]["name"],
-                            "originatorId": APP,
-                            "originId": uid,
-                            "opened": "Y",
-                        }
-                        | responsible.get(uid, {}),
-                    },
-                )
-                for uid in missing
-            },
-            write=True,
-            before_send=work.leaving([case.mark for case in cases]),
-        )
-        if missing
-        else {}
-    )
-    with work.service.store.transaction() as tx:
-        for uid, reply in replies.items():
-            if not isinstance(reply, errors.B24Error):
-                found[uid] = int(reply.result["item"]["id"])
-        for uid, company_id in found.items():
-            store.update(tx, t.company, to_make[uid]["id"], company_id=company_id)
-    for case in cases:
-        case.company_id = case.company_id or found.get(case.company_uid)
-    broken = next((reply for reply in replies.values() if isinstance(reply, errors.B24Error)), None)
-    if broken is not None:
-        raise broken
-
-
-def _responsible(work: Work, cases: Sequence[Case]) -> dict[str, dict[str, int]]:
-    with work.service.store.reading() as tx:
-        by_person = store.responsible_of_people(tx, [case.row["id"] for case in cases])
-    return {
-        case.company_uid: {"assignedById": by_person[case.row["id"]]}
-        for case in cases
-        if case.row["id"] in by_person
-    }
-
-
-def _made_before(work: Work, entity_type_id: int, uids: Sequence[str]) -> dict[str, int]:
-    """Which of our keys the portal has already."""
-    pages = [list(uids[at : at + 50]) for at in range(0, len(uids), 50)]
-    replies = _ask(
-        work,
-        {
-            f"p{n}": (
-                "crm.item.list",
-                {
-                    "entityTypeId": entity_type_id,
-                    "filter": {"originatorId": APP, "@originId": page},
-                    "select": ["id", "originId"],
-                    "start": -1,
-                },
-            )
-            for n, page in enumerate(pages)
-        },
-    )
-    return {str(one["originId"]): int(one["id"]) for reply in replies.values() for one in reply["items"]}
-
-
 def _make(work: Work, cases: Sequence[Case]) -> None:
     """Make the contacts that nobody has; a refusal is the refused one's own."""
     making = [case for case in cases if case.decision is not None and case.decision.create]
-    if not making:
-        return
     with work.service.store.reading() as tx:
         responsible = store.responsible_of_people(tx, [case.row["id"] for case in making])
-    for at in range(0, len(making), 25):
-        some = making[at : at + 25]
-        replies = work.client.batch(
-            {case.mark.key: _new_contact(case, responsible.get(case.row["id"])) for case in some},
-            write=True,
-            before_send=work.leaving([case.mark for case in some]),
-        )
-        now = work.now()
-        with work.service.store.transaction() as tx:
-            for case in some:
-                reply = replies[case.mark.key]
-                if isinstance(reply, errors.B24Error):
-                    failed(tx, case.mark, reply, now=now, certain_at=work.certain_at(now))
-                    continue
-                contact_id = int(reply.result["item"]["id"])
-                # Kept at once: what comes after it in this wave may fail.
-                store.update(tx, t.person, case.row["id"], contact_id=contact_id, match="created")
-                case.decision = Decision(contact=Contact(contact_id=contact_id, company_id=case.company_id))
-                case.row = {**case.row, "contact_id": contact_id, "match": "created"}
+    for at in range(0, len(making), CREATES):
+        some = making[at : at + CREATES]
+        commands = {case.mark.key: _new_contact(case, responsible.get(case.row["id"])) for case in some}
+        leaving = work.leaving([case.mark for case in some])
+        try:
+            replies = work.client.batch(commands, write=True, before_send=leaving)
+        except errors.B24Error as error:
+            all_failed(work, [case.mark for case in some], error)
+            continue
+        _made(work, some, replies)
+
+
+def _made(work: Work, some: Sequence[Case], replies: Mapping[str, Any]) -> None:
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for case in some:
+            reply = replies[case.mark.key]
+            if isinstance(reply, errors.B24Error):
+                failed(tx, case.mark, reply, now=now, certain_at=work.certain_at(now))
+                continue
+            contact_id = int(reply.result["item"]["id"])
+            # Kept at once: what comes after it in this wave may fail.
+            kept = {"contact_id": contact_id, "match": "created", "company_id": case.company_id}
+            store.update(tx, t.person, case.row["id"], **kept)
+            marks.answered(tx, case.mark)
+            case.decision = Decision(contact=Contact(contact_id=contact_id, company_id=case.company_id))
+            case.row = {**case.row, "contact_id": contact_id, "match": "created"}
 
 
 def _new_contact(case: Case, responsible: int | None) -> tuple[str, Mapping[str, Any]]:
@@ -361,12 +277,11 @@ def _accounts(work: Work, cases: Sequence[Case]) -> None:
         wanted = guests.unknown_accounts(tx, work.portal_id, wanted)
     ids = sorted(wanted)
     pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
-    replies = _ask(
-        work,
+    replies = work.read(
         {
             f"p{n}": ("crm.item.list", {"entityTypeId": COMPANY, "filter": {"@id": page}, "start": -1})
             for n, page in enumerate(pages)
-        },
+        }
     )
     with work.service.store.transaction() as tx:
         for reply in replies.values():
@@ -396,7 +311,7 @@ def _conclude_one(tx: Any, work: Work, case: Case, now: Any) -> None:
     row, decision = case.row, case.decision
     values: dict[str, Any] = {"company_id": _company_of(case)}
     if decision is not None and decision.contact is not None:
-        made = row["match"] == "created"
+        made = case.made or row["match"] == "created"
         values |= {"contact_id": decision.contact.contact_id, "match": "created" if made else "matched"}
         values["candidates"] = []
     elif decision is not None:

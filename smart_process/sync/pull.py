@@ -5,7 +5,6 @@ Portal events and sweeps only mark; what changed is found by comparing what is r
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +15,12 @@ from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
 from smart_process.sync import observe_deals, observe_events, observe_participations, picture
-from smart_process.sync.work import Work, all_failed, later
+from smart_process.sync.work import Work, all_unread, later
 
 PAGE = 50
-TRIES_UNTIL_GONE = 3
-"""An object we never saw may not be visible yet when its event arrives: so many looks before it counts as gone."""
+LOOKS = 3
+"""A new object may not be visible yet when its event arrives, nor its event's card: so many looks until what is not
+found counts as gone, and what cannot be placed as nobody's."""
 
 Items = Mapping[int, Mapping[str, Any]]
 Observer = Callable[[Work, Items, frozenset[int]], frozenset[int]]
@@ -28,72 +28,71 @@ Observer = Callable[[Work, Items, frozenset[int]], frozenset[int]]
 
 
 def items(work: Work) -> int:
-    """Read marked CRM items, up to 20 pages in one request."""
+    """Read marked CRM items of all types, up to 20 pages in one request."""
     claimed = work.claim("pull", limit=PAGE * 20)
-    by_type: dict[int, dict[int, Mark]] = defaultdict(dict)
-    unreadable: list[Mark] = []
+    if not claimed:
+        return 0
+    observers = _observers(work)
+    wanted: dict[int, dict[int, Mark]] = {entity_type_id: {} for entity_type_id in observers}
     for one in claimed:
         kind, _, item_id = one.key.partition(":")
-        if kind.isdigit() and item_id.isdigit():
-            by_type[int(kind)][int(item_id)] = one
-        else:
-            unreadable.append(one)
-    observers = _observers(work)
-    for entity_type_id in list(by_type):
-        if entity_type_id not in observers:
-            unreadable.extend(by_type.pop(entity_type_id).values())
-    if unreadable:
-        work.finish(unreadable)
-    for entity_type_id, wanted in by_type.items():
-        _read(work, entity_type_id, wanted, observers[entity_type_id])
+        if kind.isdigit() and int(kind) in wanted and item_id.isdigit():
+            wanted[int(kind)][int(item_id)] = one
+    known = {one for some in wanted.values() for one in some.values()}
+    work.finish([one for one in claimed if one not in known])
+    _read(work, wanted, observers)
     return len(claimed)
 
 
 def _observers(work: Work) -> dict[int, Observer]:
+    """In this order: who takes part needs the event, an outcome those it speaks for."""
     binding = work.binding
     return {
         binding.event.entity_type_id: observe_events.observe,
+        COMPANY: observe_deals.observe_companies,
+        CONTACT: observe_deals.observe_contacts,
         binding.participation.entity_type_id: observe_participations.observe,
         DEAL: observe_deals.observe,
-        CONTACT: observe_deals.observe_contacts,
-        COMPANY: observe_deals.observe_companies,
     }
 
 
-def _read(work: Work, entity_type_id: int, wanted: Mapping[int, Mark], observer: Observer) -> None:
-    ids = sorted(wanted)
-    pages = [ids[at : at + PAGE] for at in range(0, len(ids), PAGE)]
-    commands = {f"p{n}": _page(work, entity_type_id, page) for n, page in enumerate(pages)}
+def _read(work: Work, wanted: Mapping[int, Mapping[int, Mark]], observers: Mapping[int, Observer]) -> None:
+    pages = [
+        (entity_type_id, ids[at : at + PAGE])
+        for entity_type_id, some in wanted.items()
+        for ids in [sorted(some)]
+        for at in range(0, len(ids), PAGE)
+    ]
+    commands = {f"p{n}": _page(work, entity_type_id, ids) for n, (entity_type_id, ids) in enumerate(pages)}
     try:
-        replies = work.client.batch(commands)
+        replies = work.client.batch(commands) if commands else {}
     except errors.B24Error as error:
-        all_failed(work, wanted.values(), error)
+        all_unread(work, [one for some in wanted.values() for one in some.values()], error)
         return
-    for n, page in enumerate(pages):
-        reply = replies[f"p{n}"]
-        marked = [wanted[one] for one in page]
+    for n, (entity_type_id, ids) in enumerate(pages):
+        reply, marked = replies[f"p{n}"], wanted[entity_type_id]
         if isinstance(reply, errors.B24Error):
-            all_failed(work, marked, reply)
-            continue
-        _observe(work, page, reply, marked, observer)
+            all_unread(work, [marked[one] for one in ids], reply)
+        else:
+            _observe(work, ids, reply, marked, observers[entity_type_id])
 
 
 def _observe(
-    work: Work, page: Sequence[int], reply: Answer, marked: Sequence[Mark], observer: Observer
+    work: Work, page: Sequence[int], reply: Answer, marked: Mapping[int, Mark], observer: Observer
 ) -> None:
     found = {int(item["id"]): item for item in reply.result["items"]}
-    gone = frozenset(page) - frozenset(found)
+    missing = frozenset(page) - found.keys()
+    gone = frozenset(item_id for item_id in missing if marked[item_id].attempts >= LOOKS - 1)
     try:
-        again = observer(work, found, gone)
+        unplaced = observer(work, found, gone)
     except errors.B24Error as error:
-        all_failed(work, marked, error)
+        all_unread(work, [marked[item_id] for item_id in page], error)
         return
+    again = [marked[one] for one in (missing - gone) | unplaced if marked[one].attempts < LOOKS - 1]
     with work.service.store.transaction() as tx:
-        for one in marked:
-            if int(one.key.partition(":")[2]) in again and one.attempts < TRIES_UNTIL_GONE:
-                marks.retry(tx, one, at=later(one, work.now()), error="not readable yet")
-            else:
-                marks.done(tx, [one])
+        for one in again:
+            marks.retry(tx, one, at=later(one, work.now()), error="not readable yet")
+        marks.done(tx, [marked[item_id] for item_id in page if marked[item_id] not in again])
 
 
 def _page(work: Work, entity_type_id: int, ids: Sequence[int]) -> tuple[str, dict[str, Any]]:
@@ -137,7 +136,7 @@ def tasks(work: Work) -> int:
     try:
         reply = work.client.ask("tasks.task.list", asked)
     except errors.B24Error as error:
-        all_failed(work, [ours[key] for key in known], error)
+        all_unread(work, [ours[key] for key in known], error)
         return len(claimed)
     found = {str(task["id"]): task for task in reply.result["tasks"]}
     with work.service.store.transaction() as tx:

@@ -6,12 +6,13 @@ No step holds a transaction while it calls the portal: it reads, closes, calls, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from b24 import errors
-from b24.answers import Answer
+from b24.answers import MAX_BATCH
 from b24.client import Client
 from b24.store import marks
 from b24.store.engine import Tx
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 LATER_S = (2, 5, 15, 60, 300, 900)
 """Waits between attempts; the last one goes on until the portal answers."""
+
+
+LEASE_LOST = "LEASE_LOST"
+Commands = Mapping[str, tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -40,29 +45,58 @@ class Work:
     going: Callable[[], bool]
     # Holds the lease longer inside a transaction; False when it is no longer ours.
     hold: Callable[[Tx], bool]
+    # What the step under way has claimed, and kinds to be claimed one by one because a step over several broke.
+    claimed: list[Mark] = field(default_factory=list)
+    alone: set[str] = field(default_factory=set)
 
     def now(self) -> datetime:
         return self.service.clock()
 
     def claim(self, *kinds: str, limit: int) -> list[Mark]:
         """Due marks of these kinds, the most urgent first."""
+        limit = 1 if self.alone.intersection(kinds) else limit
         with self.service.store.reading() as tx:
-            return marks.claim(tx, self.portal_id, kinds, now=self.now(), limit=limit)
+            found = marks.claim(tx, self.portal_id, kinds, now=self.now(), limit=limit)
+        self.claimed.extend(found)
+        return found
 
     def finish(self, some: Iterable[Mark]) -> None:
         """These objects are in order as they were claimed."""
         with self.service.store.transaction() as tx:
             marks.done(tx, some)
 
-    def leaving(self, some: Sequence[Mark]) -> Callable[[], None]:
-        """For ``before_send``: commit, once the rate slot is reserved, that creates for these marks may be on their
-        way – or stop, when the lease went to another worker meanwhile (design 3.1: send at once or not at all)."""
+    def read(self, commands: Commands) -> dict[str, Any]:
+        """Results of any number of reads, 50 a request; the first error of one is raised for all.
+
+        Raises:
+            B24Error: something could not be read.
+        """
+        found: dict[str, Any] = {}
+        keys = list(commands)
+        for at in range(0, len(keys), MAX_BATCH):
+            for key, reply in self.client.batch({k: commands[k] for k in keys[at : at + MAX_BATCH]}).items():
+                if isinstance(reply, errors.B24Error):
+                    raise reply
+                found[key] = reply.result
+        return found
+
+    def leaving(
+        self, some: Sequence[Mark], also: Callable[[Tx], None] = lambda _tx: None
+    ) -> Callable[[], None]:
+        """For ``before_send``: commit, once the rate slot is reserved, that calls for these marks may be on their
+        way – or stop, when the lease went to another worker meanwhile (design 3.1: send at once or not at all).
+
+        Args:
+            also: written in the same transaction.
+        """
 
         def commit() -> None:
             with self.service.store.transaction() as tx:
                 if not self.hold(tx):
-                    raise errors.Unavailable("LEASE_LOST", "another worker has this portal")
-                marks.sent(tx, some, now=self.now(), fence=self.fence)
+                    raise errors.Unavailable(LEASE_LOST, "another worker has this portal")
+                now = self.now()
+                marks.sent(tx, some, now=now, fence=self.fence, certain_at=self.certain_at(now))
+                also(tx)
 
         return commit
 
@@ -71,22 +105,31 @@ class Work:
         return sent_at + timedelta(seconds=self.service.portals.cut_s + 5)
 
 
-def failed(
-    tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_at: datetime | None = None
-) -> None:
-    """Settle a mark whose call brought an error.
+def failed(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_at: datetime) -> None:
+    """Settle a mark whose writing call brought an error.
 
     Throttled waits without counting; no answer to a write waits until the portal is certainly through with it
     (``sent_at`` stays, so it is looked up first); what can never pass is held for a person.
     """
-    if isinstance(error, errors.Throttled):
-        marks.retry(tx, one, at=max(error.retry_at, now), error=str(error), counts=False)
+    if error.code == LEASE_LOST:
+        # The mark is another worker's now.
         return
     if isinstance(error, errors.Ambiguous):
-        marks.retry(tx, one, at=certain_at or later(one, now), error=str(error))
+        marks.retry(tx, one, at=certain_at, error=str(error))
         return
     marks.answered(tx, one)
-    if isinstance(error, errors.SetupMissing):
+    _wait_or_hold(tx, one, error, now)
+
+
+def unread(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime) -> None:
+    """Settle a mark for which something could not be read: what is under way for it stays to be looked up."""
+    _wait_or_hold(tx, one, error, now)
+
+
+def _wait_or_hold(tx: Tx, one: Mark, error: errors.B24Error, now: datetime) -> None:
+    if isinstance(error, errors.Throttled):
+        marks.retry(tx, one, at=max(error.retry_at, now), error=str(error), counts=False)
+    elif isinstance(error, errors.SetupMissing):
         marks.hold(tx, one, reason="setup", error=str(error))
     elif isinstance(error, errors.Rejected):
         marks.hold(tx, one, reason="permanent", error=str(error))
@@ -100,13 +143,16 @@ def later(one: Mark, now: datetime) -> datetime:
 
 
 def all_failed(work: Work, some: Iterable[Mark], error: errors.B24Error) -> None:
-    """The whole request failed: every mark in it waits or is looked up first."""
+    """A whole writing request failed: every mark in it waits or is looked up first."""
     now = work.now()
     with work.service.store.transaction() as tx:
         for one in some:
             failed(tx, one, error, now=now, certain_at=work.certain_at(now))
 
 
-def is_answer(reply: Answer | errors.B24Error) -> bool:
-    """Whether a command of a batch succeeded."""
-    return not isinstance(reply, errors.B24Error)
+def all_unread(work: Work, some: Iterable[Mark], error: errors.B24Error) -> None:
+    """What these marks need could not be read: every one waits; see :func:`unread`."""
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for one in some:
+            unread(tx, one, error, now=now)

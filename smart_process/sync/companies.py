@@ -1,0 +1,172 @@
+"""Companies of guests: a card of that name with evidence, or one we make – once, however many people name it.
+
+Every company we make is an object of its own with a mark of its own: that its create may be under way is known to
+everybody who needs it, and it is looked up by our key before it is repeated (design 3.1, "No duplicates").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from b24 import errors
+from b24.store import marks
+from b24.store.engine import Tx
+from b24.store.marks import Mark
+from smart_process.matching import domain_of, named
+from smart_process.people import company_key
+from smart_process.schema import APP, COMPANY
+from smart_process.store import guests
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
+
+MARK = "company"
+AT_ONCE = 25
+Row = Mapping[str, Any]
+
+
+class Undecided(Exception):
+    """A card has this name, and nothing but the name: only a person can say that it is theirs."""
+
+
+def find(work: Work, people: Mapping[str, Row]) -> dict[str, int | Undecided]:
+    """Companies that exist already for people (by key) who name one: ours, or a card of that name with evidence.
+
+    Raises:
+        B24Error: the portal could not be asked.
+    """
+    found: dict[str, int | Undecided] = {}
+    with work.service.store.reading() as tx:
+        for key, row in people.items():
+            made = guests.company_made(tx, work.portal_id, company_key(row["company_name"]))
+            if made:
+                found[key] = made
+    asking = {key: row for key, row in people.items() if key not in found}
+    names = {company_key(row["company_name"]): row["company_name"] for row in asking.values()}
+    replies = work.read({name: _named(text) for name, text in names.items()})
+    for key, row in asking.items():
+        match = _match(row, replies[company_key(row["company_name"])]["items"])
+        if match is not None:
+            found[key] = match
+    return found
+
+
+def _named(name: str) -> tuple[str, Mapping[str, Any]]:
+    core = max(company_key(name).split(), key=len)
+    return "crm.item.list", {"entityTypeId": COMPANY, "filter": {"%title": core}, "start": 0}
+
+
+def _match(row: Row, items: Sequence[Mapping[str, Any]]) -> int | Undecided | None:
+    cards = [(int(one["id"]), str(one["title"] or "")) for one in items]
+    same_name = named(cards, row["company_name"])
+    proven = [
+        int(one["id"]) for one in items if int(one["id"]) in same_name and _shares_domain(row["email"], one)
+    ]
+    if len(proven) == 1:
+        return proven[0]
+    return Undecided() if same_name else None
+
+
+def _shares_domain(email: str, item: Mapping[str, Any]) -> bool:
+    ours = domain_of(email)
+    mails = [one for one in item.get("fm") or [] if isinstance(one, Mapping) and one.get("typeId") == "EMAIL"]
+    return bool(ours) and ours in {domain_of(str(one.get("value", ""))) for one in mails}
+
+
+def wanted(work: Work, people: Mapping[str, Row]) -> dict[str, int | None]:
+    """Have companies made for people (by key); ``None``: not made yet, ask again when its mark is done."""
+    with work.service.store.transaction() as tx:
+        rows = {key: _row_of(tx, work, row["company_name"]) for key, row in people.items()}
+        missing = sorted({row["uid"] for row in rows.values() if row["company_id"] is None})
+        responsible = store.responsible_of_people(tx, [row["id"] for row in people.values()])
+        marks.mark(tx, work.portal_id, MARK, missing, now=work.now())
+    owners = {
+        rows[key]["uid"]: responsible[row["id"]] for key, row in people.items() if row["id"] in responsible
+    }
+    while make(work, owners):
+        pass
+    with work.service.store.reading() as tx:
+        made = guests.companies_by_uid(tx, work.portal_id, [row["uid"] for row in rows.values()])
+    return {key: made[row["uid"]]["company_id"] for key, row in rows.items()}
+
+
+def _row_of(tx: Tx, work: Work, name: str) -> Row:
+    return guests.company_to_make(tx, work.portal_id, name, company_key(name))
+
+
+def make(work: Work, owners: Mapping[str, int] | None = None) -> int:
+    """Make marked companies; those whose create may have been executed are looked up first.
+
+    Args:
+        owners: responsible users by our key of the company.
+    """
+    claimed = work.claim(MARK, limit=AT_ONCE)
+    if not claimed:
+        return 0
+    with work.service.store.reading() as tx:
+        rows = guests.companies_by_uid(tx, work.portal_id, [one.key for one in claimed])
+    open_ones = {one: rows[one.key] for one in claimed if _is_open(rows.get(one.key))}
+    work.finish([one for one in claimed if one not in open_ones])
+    try:
+        made = _made_before(work, [one.key for one in open_ones if one.sent_at])
+    except errors.B24Error as error:
+        all_unread(work, open_ones, error)
+        return len(claimed)
+    with work.service.store.transaction() as tx:
+        for one, row in open_ones.items():
+            if one.key in made:
+                _made(tx, one, row, made[one.key])
+    _create(work, {one: row for one, row in open_ones.items() if one.key not in made}, owners or {})
+    return len(claimed)
+
+
+def _is_open(row: Row | None) -> bool:
+    return row is not None and row["company_id"] is None
+
+
+def _made(tx: Tx, one: Mark, row: Row, company_id: int) -> None:
+    store.update(tx, t.company, row["id"], company_id=company_id)
+    marks.done(tx, [one])
+
+
+def _made_before(work: Work, uids: Sequence[str]) -> dict[str, int]:
+    """Which of our keys the portal has already."""
+    pages = [list(uids[at : at + 50]) for at in range(0, len(uids), 50)]
+    replies = work.read({f"p{n}": _by_our_keys(page) for n, page in enumerate(pages)})
+    return {str(one["originId"]): int(one["id"]) for reply in replies.values() for one in reply["items"]}
+
+
+def _by_our_keys(uids: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
+    return "crm.item.list", {
+        "entityTypeId": COMPANY,
+        "filter": {"originatorId": APP, "@originId": list(uids)},
+        "select": ["id", "originId"],
+        "start": -1,
+    }
+
+
+def _create(work: Work, some: Mapping[Mark, Row], owners: Mapping[str, int]) -> None:
+    if not some:
+        return
+    commands: Commands = {one.key: _add(row, owners.get(one.key)) for one, row in some.items()}
+    try:
+        replies = work.client.batch(commands, write=True, before_send=work.leaving(list(some)))
+    except errors.B24Error as error:
+        all_failed(work, some, error)
+        return
+    now = work.now()
+    with work.service.store.transaction() as tx:
+        for one, row in some.items():
+            reply = replies[one.key]
+            if isinstance(reply, errors.B24Error):
+                failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
+            else:
+                _made(tx, one, row, int(reply.result["item"]["id"]))
+
+
+def _add(row: Row, owner: int | None) -> tuple[str, Mapping[str, Any]]:
+    fields = {"title": row["name"], "originatorId": APP, "originId": row["uid"], "opened": "Y"}
+    if owner:
+        fields["assignedById"] = owner
+    return "crm.item.add", {"entityTypeId": COMPANY, "fields": fields}
