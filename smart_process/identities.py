@@ -26,7 +26,9 @@ def settle(tx: Tx, portal_id: int, person_id: int, contact_id: int | None, *, no
     if contact_id is None:
         rows.update(tx, t.person, person_id, match="new", contact_id=None, candidates=SOMEBODY_NEW)
     else:
-        chosen: dict[str, Any] = next((one for one in row["candidates"] if one.get("contact_id") == contact_id), {})
+        chosen: dict[str, Any] = next(
+            (one for one in row["candidates"] if one.get("contact_id") == contact_id), {}
+        )
         company_id = row["company_id"] or chosen.get("company_id")
         rows.update(
             tx,

@@ -35,7 +35,9 @@ def vendor(packages: Path, target: Path) -> list[str]:
     """
     for source in FILES:
         if not (packages / source).is_file():
-            raise FileNotFoundError(f"{source} is not in {packages}: run npm ci, or mend the list in vendor.py")
+            raise FileNotFoundError(
+                f"{source} is not in {packages}: run npm ci, or mend the list in vendor.py"
+            )
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for source, name in FILES.items():

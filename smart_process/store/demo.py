@@ -17,9 +17,7 @@ def living_participations(tx: Tx, event_id: int) -> list[Row]:
     """Participations that have a card of their own: neither merged into another nor removed."""
     p = t.participation
     ids = tx.scalars(
-        sa.select(p.c.id).where(
-            p.c.event_id == event_id, p.c.merged_into.is_(None), p.c.removed_at.is_(None)
-        )
+        sa.select(p.c.id).where(p.c.event_id == event_id, p.c.merged_into.is_(None), p.c.removed_at.is_(None))
     ).all()
     return sync.participations(tx, ids)
 

@@ -130,7 +130,9 @@ def participations_of_people(tx: Tx, person_ids: Iterable[int]) -> list[Row]:
     p = t.participation
     return _rows(
         tx.execute(
-            sa.select(p).where(p.c.person_id.in_(list(person_ids)), p.c.merged_into.is_(None)).order_by(p.c.id)
+            sa.select(p)
+            .where(p.c.person_id.in_(list(person_ids)), p.c.merged_into.is_(None))
+            .order_by(p.c.id)
         )
     )
 
@@ -222,7 +224,9 @@ def watermark(tx: Tx, portal_id: int, entity_type_id: int) -> str:
     w = t.watermark
     return (
         tx.scalar(
-            sa.select(w.c.updated_time).where(w.c.portal_id == portal_id, w.c.entity_type_id == entity_type_id)
+            sa.select(w.c.updated_time).where(
+                w.c.portal_id == portal_id, w.c.entity_type_id == entity_type_id
+            )
         )
         or ""
     )

@@ -123,7 +123,9 @@ participation = sa.Table(
     sa.Column("shadow", sa.JSON, nullable=False),
     sa.Column("inflight", sa.JSON),
     sa.Index("ix_participation_item", "portal_id", "item_id"),
-    sa.Index("ix_participation_funnel", "event_id", "removed_at", "merged_into", "stage", "reached", "source"),
+    sa.Index(
+        "ix_participation_funnel", "event_id", "removed_at", "merged_into", "stage", "reached", "source"
+    ),
     sa.Index(
         "uq_participation_person",
         "event_id",

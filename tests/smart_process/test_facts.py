@@ -209,8 +209,7 @@ simple = st.sampled_from(
 )
 histories = st.lists(st.tuples(simple, moments), max_size=12).map(
     lambda some: [
-        NewFact(kind, at, "user:1", f"k{number}", data=data)
-        for number, ((kind, data), at) in enumerate(some)
+        NewFact(kind, at, "user:1", f"k{number}", data=data) for number, ((kind, data), at) in enumerate(some)
     ]
 )
 
