@@ -27,6 +27,7 @@ class Bonds:
     def register(self) -> None:
         """Make the methods known to the portal."""
         for name, run in (
+            ("fields", self.fields),
             ("items.get", self.items_get),
             ("items.set", self.items_set),
             ("items.delete", self.items_delete),
@@ -53,11 +54,21 @@ class Bonds:
             raise RestError("", f"The parameter '{self.key}' is invalid or not defined.")
         return number
 
+    def fields(self, _call: Call) -> Any:
+        """Description of a bond."""
+        usual = {"isReadOnly": False, "isImmutable": False, "isMultiple": False, "isDynamic": False}
+        title = "Компания" if self.other_type == COMPANY else "Контакт"
+        return {
+            self.key: {"type": "integer", "isRequired": True, **usual, "title": title},
+            "SORT": {"type": "integer", "isRequired": False, **usual, "title": "Сортировка"},
+            "IS_PRIMARY": {"type": "char", "isRequired": False, **usual, "title": "Первичный"},
+        }
+
     def items_get(self, call: Call) -> Any:
         """All bonds, the primary one first."""
         owner = item_of(call, self.owner_type, "read")
         return [
-            {self.key: number, "SORT": 10 * place, "IS_PRIMARY": "Y" if place == 1 else "N"}
+            {self.key: number, "SORT": 10 * place, "ROLE_ID": 0, "IS_PRIMARY": "Y" if place == 1 else "N"}
             for place, number in enumerate(self.present(call, owner), 1)
         ]
 

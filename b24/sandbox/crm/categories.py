@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from b24.sandbox.crm.objects import CLASSIC, DEAL, LEAD, OWNER_TYPES
+from b24.sandbox.crm.objects import CLASSIC, DEAL, LEAD, OWNER_TYPES, upper_name
 from b24.sandbox.crm.params import fields_of, integer, is_yes, required, text
 from b24.sandbox.crm.schema import Category, ObjectType, as_entity_type_id, changed, next_id, read_schema
 from b24.sandbox.kernel import Answer, Call, RestError, method
@@ -108,7 +108,7 @@ def _shown(kind: ObjectType, category: Category) -> dict[str, Any]:
         "isDefault": "Y" if category.is_default else "N",
     }
     if kind.entity_type_id == DEAL and category.id:
-        shown |= {"originId": "", "originatorId": ""}
+        shown |= {"originId": category.origin_id, "originatorId": category.originator_id}
     return shown
 
 
@@ -150,7 +150,19 @@ def category_add(call: Call) -> Any:
     number = create(
         call.db, kind.entity_type_id, name[:255], sort=500 if sort is None else sort, default=default
     )
+    _write_origin(call.db, kind, number, fields)
     return _reread(call, kind, number)
+
+
+def _write_origin(db: sqlite3.Connection, kind: ObjectType, number: int, fields: dict[str, Any]) -> None:
+    """Marks of another system, kept for funnels of deals."""
+    for name, column in (("originId", "origin_id"), ("originatorId", "originator_id")):
+        if kind.entity_type_id == DEAL and name in fields:
+            db.execute(
+                f"UPDATE crm_category SET {column} = ? WHERE entity_type_id = ? AND id = ?",
+                (text(fields[name]), kind.entity_type_id, number),
+            )
+    changed(db)
 
 
 @method("crm.category.update", scope="crm")
@@ -174,7 +186,7 @@ def category_update(call: Call) -> Any:
             " WHERE entity_type_id = ?",
             (category.id, kind.entity_type_id),
         )
-    changed(call.db)
+    _write_origin(call.db, kind, category.id, fields)
     return _reread(call, kind, category.id)
 
 
@@ -206,10 +218,15 @@ def category_delete(call: Call) -> None:
 
 _FIELDS = (
     ("id", "integer", "ID", False, True),
-    ("name", "string", "Название", True, False),
+    ("name", "string", "Название", False, False),
     ("sort", "integer", "Сортировка", False, False),
     ("entityTypeId", "integer", "Тип", True, True),
     ("isDefault", "boolean", "По умолчанию", False, False),
+)
+#: Funnels of deals may come from another system.
+_ORIGIN = (
+    ("originId", "string", "Внешний код", False, False),
+    ("originatorId", "string", "Внешний источник", False, False),
 )
 
 
@@ -228,7 +245,8 @@ def category_fields(call: Call) -> Any:
                 "isMultiple": False,
                 "isDynamic": False,
                 "title": title,
+                "upperName": upper_name(name),
             }
-            for name, kind_of, title, need, read in _FIELDS
+            for name, kind_of, title, need, read in (*_FIELDS, *(_ORIGIN if fixed else ()))
         }
     }

@@ -10,48 +10,24 @@ from collections.abc import Callable
 from typing import Any
 
 from b24.sandbox.crm import filters, multifields, reading, recycle, rights, store
+from b24.sandbox.crm.classic_fields import (
+    MANY,
+    address_names,
+    described,
+    listed_names,
+    old_names,
+    shown_value,
+)
 from b24.sandbox.crm.filters import Column
 from b24.sandbox.crm.multifields import Change
-from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD, WITH_COMMUNICATIONS, Field
-from b24.sandbox.crm.params import PAGE, integer, is_yes, listing, mapping, start_of, text
+from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD, WITH_COMMUNICATIONS
+from b24.sandbox.crm.params import PAGE, either, integer, is_yes, listing, mapping, start_of, text
 from b24.sandbox.crm.schema import ObjectType, read_schema
 from b24.sandbox.crm.store import Item
 from b24.sandbox.crm.values import read_value
 from b24.sandbox.kernel import Answer, Call, RestError, method
 
 NAMES = {LEAD: "lead", DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
-#: Names that differ from those of ``crm.item.*``.
-_OLD = {
-    "CREATED_TIME": "DATE_CREATE",
-    "UPDATED_TIME": "DATE_MODIFY",
-    "CREATED_BY": "CREATED_BY_ID",
-    "UPDATED_BY": "MODIFY_BY_ID",
-    "MOVED_BY": "MOVED_BY_ID",
-}
-_OLD_OF_TYPE = {
-    LEAD: {"STAGE_ID": "STATUS_ID", "STAGE_SEMANTIC_ID": "STATUS_SEMANTIC_ID"},
-    COMPANY: {"TYPE_ID": "COMPANY_TYPE"},
-}
-_MANY = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
-_ABSENT = frozenset({*multifields.ALIASES, "contactIds", "companyIds", "observers", "searchContent", "imol"})
-
-
-def old_names(kind: ObjectType) -> dict[str, Field]:
-    """Fields of a type under the names of the older methods."""
-    renamed = _OLD | _OLD_OF_TYPE.get(kind.entity_type_id, {})
-    return {
-        renamed.get(each.upper, each.upper): each
-        for each in kind.fields.values()
-        if each.name not in _ABSENT and not (each.disabled and "SHORT" in each.upper)
-    }
-
-
-def _string(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_string(each) for each in value]
-    if value is None or isinstance(value, dict):
-        return value
-    return str(value)
 
 
 def _communications(rows: list[sqlite3.Row]) -> dict[str, list[dict[str, str]]]:
@@ -72,14 +48,27 @@ def show(portal: Any, item: Item, select: set[str] | None) -> dict[str, Any]:
     """One item; ``select`` ``None`` is everything, phones and e-mails included."""
     kind = item.kind
     modern = reading.show(portal, item)
+    listed = listed_names(kind)
     shown: dict[str, Any] = {"ID": str(item.id)}
     for name, field in old_names(kind).items():
-        if select is None or name in select or ("UF_*" if field.dynamic else "*") in select:
-            shown[name] = _string(modern.get(field.name))
+        if _wanted(name, select, listed=name in listed, dynamic=field.dynamic):
+            shown[name] = shown_value(kind, field, modern.get(field.name))
+    extra = [name for name, _, _ in address_names(kind)]
+    if kind.entity_type_id == COMPANY:
+        extra.append("LAST_COMMUNICATION_TIME")
+    shown |= {name: None for name in extra if _wanted(name, select, listed=True, dynamic=False)}
     if kind.entity_type_id in WITH_COMMUNICATIONS:
         many = _communications(multifields.rows_of(portal.db, kind.entity_type_id, item.id))
         shown |= {k: v for k, v in many.items() if select is None or k in select}
+    if select is None and modern.get("webformId"):
+        shown["WEBFORM_ID"] = str(modern["webformId"])
     return shown
+
+
+def _wanted(name: str, select: set[str] | None, *, listed: bool, dynamic: bool) -> bool:
+    if select is None:
+        return listed
+    return name in select or ("UF_*" in select if dynamic else listed and "*" in select)
 
 
 def _kind(call: Call, entity_type_id: int) -> ObjectType:
@@ -88,7 +77,7 @@ def _kind(call: Call, entity_type_id: int) -> ObjectType:
 
 def item_of(call: Call, entity_type_id: int, action: str) -> Item:
     """The item a call works with; errors carry an empty code, as the pages show."""
-    number = integer(call.params.get("id", call.params.get("ID")))
+    number = integer(either(call, "id"))
     if not number or number < 0:
         raise RestError("", "ID is not defined or invalid.")
     found = store.find(call.db, _kind(call, entity_type_id), number)
@@ -116,7 +105,7 @@ def _values(call: Call, kind: ObjectType, fields: dict[str, Any]) -> dict[str, A
 
 def _changes(fields: dict[str, Any]) -> list[Change]:
     changes = []
-    for kind in _MANY:
+    for kind in MANY:
         for row in listing(fields.get(kind)):
             each = mapping(row)
             value = "" if is_yes(each.get("DELETE")) else text(each.get("VALUE")).strip()
@@ -127,9 +116,10 @@ def _changes(fields: dict[str, Any]) -> list[Change]:
 
 def fields_map(call: Call) -> dict[str, Any]:
     """The required ``fields`` of a call."""
-    if not isinstance(call.params.get("fields"), dict):
+    fields = either(call, "fields")
+    if not isinstance(fields, dict | list):
         raise RestError("", "Parameter 'fields' must be array.")
-    return mapping(call.params["fields"])
+    return mapping(fields)
 
 
 def _register(entity_type_id: int) -> None:
@@ -172,24 +162,7 @@ def _register(entity_type_id: int) -> None:
     @method(f"crm.{name}.fields", scope="crm")
     def fields(call: Call) -> Any:
         """Description of the fields."""
-        return {key: _described(each) for key, each in old_names(_kind(call, entity_type_id)).items()}
-
-
-def _described(field: Field) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "type": field.type,
-        "isRequired": field.required,
-        "isReadOnly": field.read_only or field.disabled or field.derived,
-        "isImmutable": False,
-        "isMultiple": field.multiple,
-        "isDynamic": field.dynamic,
-        "title": field.title,
-    }
-    if field.type == "enumeration":
-        shown["items"] = [{"ID": str(each["id"]), "VALUE": each["value"]} for each in field.options]
-    if field.status_type:
-        shown["statusType"] = field.status_type
-    return shown
+        return described(_kind(call, entity_type_id))
 
 
 def _resolver(kind: ObjectType) -> Callable[[str], Column | None]:
@@ -197,7 +170,7 @@ def _resolver(kind: ObjectType) -> Callable[[str], Column | None]:
     modern = reading.columns_of(kind, original=False)
 
     def resolve(name: str) -> Column | None:
-        if name in _MANY and kind.entity_type_id in WITH_COMMUNICATIONS:
+        if name in MANY and kind.entity_type_id in WITH_COMMUNICATIONS:
             source = (
                 "EXISTS (SELECT 1 FROM crm_multifield AS many"
                 " WHERE many.entity_type_id = crm_item.entity_type_id"
@@ -212,11 +185,9 @@ def _resolver(kind: ObjectType) -> Callable[[str], Column | None]:
 
 def _list(call: Call, kind: ObjectType) -> Answer:
     resolve = _resolver(kind)
-    filter_ = {k: v for k, v in mapping(call.params.get("filter")).items() if not k.isdigit()}
+    filter_ = {k: v for k, v in mapping(either(call, "filter")).items() if not k.isdigit()}
     where, values = filters.where(filter_, resolve, ignore_unknown=True)
-    order = filters.order_by(
-        call.params.get("order"), resolve, default=["crm_item.id ASC"], ignore_unknown=True
-    )
+    order = filters.order_by(either(call, "order"), resolve, default=["crm_item.id ASC"], ignore_unknown=True)
     seen, mine = rights.readable(call.portal, call.user_id, kind.entity_type_id)
     source = f"FROM crm_item WHERE crm_item.entity_type_id = ? AND {where} AND {seen}"
     arguments = [kind.entity_type_id, *values, *mine]
@@ -224,7 +195,7 @@ def _list(call: Call, kind: ObjectType) -> Answer:
     rows = call.db.execute(
         f"SELECT crm_item.* {source} ORDER BY {order} LIMIT ? OFFSET ?", (*arguments, PAGE, max(start, 0))
     ).fetchall()
-    select = {text(each) for each in listing(call.params.get("select"))} or {"*"}
+    select = {text(each) for each in listing(either(call, "select"))} or {"*"}
     shown = [show(call.portal, store.from_row(kind, row), select) for row in rows]
     if start < 0:
         return Answer(shown, 0)

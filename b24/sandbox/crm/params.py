@@ -20,6 +20,12 @@ def required(call: Call, name: str) -> Any:
     return call.params[name]
 
 
+def either(call: Call, name: str) -> Any:
+    """A parameter of the older methods, whose names are read in lower and in upper case alike."""
+    value = call.params.get(name)
+    return call.params.get(name.upper()) if value is None else value
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """A PHP array as a map; a list becomes ``{"0": …}``, anything else is empty."""
     if isinstance(value, dict):

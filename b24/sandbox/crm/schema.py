@@ -90,6 +90,8 @@ class Category:
     name: str
     sort: int
     is_default: bool
+    origin_id: str = ""
+    originator_id: str = ""
 
 
 @dataclass
@@ -273,7 +275,8 @@ def _add_categories(db: sqlite3.Connection, schema: Schema) -> None:
     for row in db.execute("SELECT * FROM crm_category ORDER BY entity_type_id, sort, id"):
         kind = schema.types.get(row["entity_type_id"])
         if kind is not None:
-            category = Category(row["id"], row["name"], row["sort"], row["is_default"] == "Y")
+            origin = (row["origin_id"], row["originator_id"])
+            category = Category(row["id"], row["name"], row["sort"], row["is_default"] == "Y", *origin)
             kind.categories.append(category)
 
 

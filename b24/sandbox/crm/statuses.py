@@ -323,16 +323,30 @@ def _funnel_type(kind: ObjectType, category_id: int) -> dict[str, Any]:
 @method("crm.status.fields", scope="crm")
 def status_fields(_call: Call) -> Any:
     """Description of an element's fields."""
-    fixed = {"ID", "NAME_INIT", "SYSTEM", "CATEGORY_ID"}
+    names = {**_TITLES, "EXTRA": ("crm_status_extra", "Дополнительные поля")}
     return {
         name: {
-            "type": "integer" if name in ("ID", "SORT", "CATEGORY_ID") else "string",
+            "type": kind,
             "isRequired": name in ("ENTITY_ID", "STATUS_ID", "NAME"),
-            "isReadOnly": name in fixed,
-            "isImmutable": name in ("ENTITY_ID", "STATUS_ID"),
+            "isReadOnly": name in ("ID", "NAME_INIT", "SYSTEM"),
+            "isImmutable": name in ("ENTITY_ID", "STATUS_ID", "CATEGORY_ID", "SEMANTICS"),
             "isMultiple": False,
             "isDynamic": False,
-            "title": name,
+            "title": title,
         }
-        for name in _COLUMNS
+        for name, (kind, title) in names.items()
     }
+
+
+_TITLES = {
+    "ID": ("integer", "ID"),
+    "ENTITY_ID": ("string", "Код справочника"),
+    "STATUS_ID": ("string", "Статус"),
+    "SORT": ("integer", "Сортировка"),
+    "NAME": ("string", "Название"),
+    "NAME_INIT": ("string", "Название по умолчанию"),
+    "SYSTEM": ("char", "Системный"),
+    "CATEGORY_ID": ("integer", "Воронка"),
+    "COLOR": ("string", "Цвет"),
+    "SEMANTICS": ("char", "Семантика"),
+}

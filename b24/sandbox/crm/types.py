@@ -11,7 +11,7 @@ from typing import Any
 
 from b24.sandbox.crm import categories, filters
 from b24.sandbox.crm.filters import Column
-from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, QUOTE, SMART_INVOICE
+from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, QUOTE, SMART_INVOICE, upper_name
 from b24.sandbox.crm.params import (
     PAGE,
     fields_of,
@@ -315,6 +315,7 @@ def _described(name: str) -> dict[str, Any]:
         "isMultiple": False,
         "isDynamic": False,
         "title": name,
+        "upperName": upper_name(name),
     }
 
 
@@ -322,7 +323,7 @@ def _described(name: str) -> dict[str, Any]:
 def type_fields(call: Call) -> Any:
     """Description of the settings of a smart process."""
     _admin(call)
-    names = ("id", "title", "code", "createdBy", "entityTypeId", "customSectionId", *FLAGS, *FIXED_FLAGS)
+    names = ("id", "title", "code", "createdBy", "entityTypeId", "customSectionId", *FLAGS)
     return {
         "fields": {name: _described(name) for name in (*names, "createdTime", "updatedTime", "updatedBy")}
     }

@@ -123,7 +123,7 @@ def test_older_bonds_keep_one_primary(rest: Rest, refused: Any) -> None:
     assert rest("crm.deal.contact.add", {"id": deal, "fields": {"CONTACT_ID": first}}) is False
     assert rest("crm.deal.contact.delete", {"id": deal, "fields": {"CONTACT_ID": second}}) is True
     assert rest("crm.deal.contact.items.get", {"id": deal}) == [
-        {"CONTACT_ID": first, "SORT": 10, "IS_PRIMARY": "Y"}
+        {"CONTACT_ID": first, "SORT": 10, "ROLE_ID": 0, "IS_PRIMARY": "Y"}
     ]
     assert refused(lambda: rest("crm.deal.contact.add", {"id": deal, "fields": {}}))[0] == ""
     assert refused(lambda: rest("crm.deal.get", {"id": 99999})) == ("", "Not found")
