@@ -149,6 +149,15 @@ def register(
     return find(portal, app.id) or app
 
 
+def move(portal: LocalPortal, app_id: int, handler_url: str, installer_url: str) -> None:
+    """Give an application other addresses, as its administrator does under «Разработчикам»; tabs and events stay."""
+    with portal.transaction() as db:
+        db.execute(
+            "UPDATE apps SET handler_url = ?, installer_url = ? WHERE id = ?",
+            (handler_url, installer_url, app_id),
+        )
+
+
 def page_request(
     portal: LocalPortal,
     app: App,

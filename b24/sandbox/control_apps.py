@@ -95,6 +95,17 @@ def _app(control: Control, place: dict[str, Any]) -> apps.App:
     return app
 
 
+@route("POST", "apps/<n>/move")
+def move_app(control: Control, request: Request, place: dict[str, Any]) -> dict[str, Any]:
+    """Give an application other addresses: ``handler_url``, ``installer_url``."""
+    params = read(request)
+    handler = events.check_handler(str(params.get("handler_url") or ""))
+    with control.portal.transaction():
+        app = _app(control, place)
+        apps.move(control.portal, app.id, handler, str(params.get("installer_url") or ""))
+        return apps.describe(control.portal, _app(control, place))
+
+
 @route("POST", "apps/<n>/open")
 def open_app(control: Control, request: Request, place: dict[str, Any]) -> dict[str, Any]:
     """What a browser would post to open the application: ``user_id``, ``placement``, ``options``, ``url``."""

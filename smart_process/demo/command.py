@@ -103,10 +103,14 @@ class Demo:
         if not self.portal.origin:
             self.portal.wait()
         self.rest = Rest(self.portal.control("access")["webhook_url"])
-        if not kept.installed:
+        # Tabs and events are bound to addresses: where one has changed, the installer runs again and moves them.
+        addresses = [own, self.public_url]
+        if kept.installed_for != addresses:
             self.say("Установка приложения в портал:")
+            if kept.installed_for:
+                installing.move(self.portal, kept.app_id, own)
             install(self.portal, kept.app_id, self.say)
-            kept.installed = True
+            kept.installed_for = addresses
             self.folder.save()
         conference.prepare(self)
 

@@ -17,26 +17,28 @@ WAIT_S = 60.0
 
 def register(portal: LocalPortal, app_url: str) -> dict[str, Any]:
     """Register the local application in the portal: what its administrator types under «Разработчикам»."""
-    found: dict[str, Any] = portal.control(
-        "apps",
-        {
-            "title": "Мероприятия",
-            "handler_url": f"{app_url}/b24/app",
-            "installer_url": f"{app_url}/b24/install",
-            "scopes": sorted(SCOPES),
-            "user_id": ADMIN,
-        },
-    )
+    asked = {"title": "Мероприятия", "scopes": sorted(SCOPES), "user_id": ADMIN, **_addresses(app_url)}
+    found: dict[str, Any] = portal.control("apps", asked)
     return found
 
 
+def move(portal: LocalPortal, app_id: int, app_url: str) -> None:
+    """The app answers elsewhere: an administrator types the new addresses in and opens the installer again."""
+    portal.control(f"apps/{app_id}/move", _addresses(app_url))
+
+
+def _addresses(app_url: str) -> dict[str, str]:
+    return {"handler_url": f"{app_url}/b24/app", "installer_url": f"{app_url}/b24/install"}
+
+
 def install(portal: LocalPortal, app_id: int, say: Say) -> None:
-    """Open the installer page, take its steps, end with installFinish.
+    """Open the installer page, take its steps, end with installFinish; again on a portal that has the app.
 
     Raises:
         PortalFailed: the installer reported a problem.
     """
-    opened = portal.control(f"apps/{app_id}/open", {"user_id": ADMIN})
+    installer = next(one["installer_url"] for one in portal.control("apps") if one["id"] == app_id)
+    opened = portal.control(f"apps/{app_id}/open", {"user_id": ADMIN, "url": installer})
     url, fields = opened["url"], opened["fields"]
     with requests.Session() as browser:
         reply = browser.post(url, data=fields, headers={"Accept": "application/json"}, timeout=WAIT_S)

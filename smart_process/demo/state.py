@@ -22,7 +22,7 @@ class Kept:
     app_id: int = 0
     client_id: str = ""
     client_secret: str = ""
-    installed: bool = False
+    installed_for: list[str] = field(default_factory=list)
     event_item_id: int = 0
     form_id: int = 0
     enrol_code: str = ""
