@@ -19,7 +19,7 @@ from smart_process.settings import SegmentFields
 from smart_process.store import setups
 from smart_process.store import tables as t
 from smart_process.sync.drain import drain
-from tests.portal_and_app import PortalAndApp, make_web, portal_and_app
+from tests.portal_and_app import PortalAndApp, Served, make_web, portal_and_app
 
 LEVELS = {"Высокий": "high", "Средний": "medium", "Низкий": "low"}
 
@@ -62,6 +62,11 @@ class Tabs:
         where = {"entityTypeId": kind.entity_type_id, "id": self.event_item}
         self.place.rest("crm.item.update", {**where, "fields": {"stageId": kind.stages[stage]}})
         self.pull(self.event_type, self.event_item)
+
+    def card(self, item_id: int | None = None) -> str:
+        """Path of a participation's card in the portal, of the event's without a number."""
+        kind, number = (self.card_type, item_id) if item_id else (self.event_type, self.event_item)
+        return f"/crm/type/{kind}/details/{number}/"
 
     def pull(self, entity_type_id: int, item_id: int) -> None:
         """An object changed in the portal; everything that follows is worked off."""
@@ -143,9 +148,10 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", " ").split())
 
 
-def open_tabs(sandbox: Sandbox, folder: Path) -> Tabs:
-    """Install the app in a demo portal and open an event."""
-    place = portal_and_app(sandbox, f"sqlite:///{folder / 'app.db'}")
+def open_tabs(sandbox: Sandbox, folder: Path, served: Served | None = None) -> Tabs:
+    """Install the app in a demo portal and open an event; ``served`` puts its pages on a port, for a browser."""
+    address = {"public_url": served.url} if served else {}
+    place = portal_and_app(sandbox, f"sqlite:///{folder / 'app.db'}", **address)
     place.install()
     place.finish()
     tabs = {"event": event_tab.tab, "participation": participation_tab.tab}
@@ -153,6 +159,8 @@ def open_tabs(sandbox: Sandbox, folder: Path) -> Tabs:
     for module in (event_tab, participation_tab):
         web.register_blueprint(module.blueprint(place.service))
     place.web = web.test_client()
+    if served:
+        served.web = web
     world = Tabs(place)
     world.change_settings(segment=_segment(place))
     soon = place.service.clock() + timedelta(days=1)

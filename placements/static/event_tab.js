@@ -266,4 +266,5 @@ $('segment').addEventListener('submit', (event) => event.preventDefault());
 $('enrolment').addEventListener('submit', enrol);
 copyOnClick(tab, words.copied);
 
+tab.dataset.ready = '';
 portal().then(() => quietly(() => draw('closing', 'undecided', 'invitations', 'mails')));

@@ -88,6 +88,7 @@ tab.addEventListener('click', async (event) => {
   }
 });
 copyOnClick(tab, words.copied);
+tab.dataset.ready = '';
 
 setInterval(() => {
   if (document.visibilityState === 'visible') quietly(draw);

@@ -93,16 +93,6 @@ def test_the_path_tells_every_fact_by_whom_when_and_where(guest: Guest) -> None:
     assert told.index("Отметка снята") < told.index("Отобран")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_there_are_words_for_every_kind_of_fact(guest: Guest, kind: Kind) -> None:
-    data = {"flag": "closed_session", "to": "arrived"} if kind in FULL else {}
-    guest.record(kind, **data)
-    assert guest.path()
-
-
-FULL = {Kind.FLAG_SET, Kind.FLAG_WITHDRAWN, Kind.STAGE_MOVED}
-
-
 def test_what_people_typed_is_text_and_never_markup(guest: Guest) -> None:
     guest.record(Kind.NOTE, text="<script>alert(1)</script>")
     html = guest.tabs.get("participation/path", item_id=guest.item_id).get_json()["html"]
