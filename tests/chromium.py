@@ -132,7 +132,8 @@ def console() -> Iterator[Console]:
     """The complaints of all pages of this test; ask for it to ``expect`` one."""
     console = Console()
     yield console
-    assert console.unexpected() == []
+    # This file is a helper: pytest does not spell its asserts out.
+    assert console.unexpected() == [], "\n".join(console.unexpected())
 
 
 def _open(browser: Browser, console: Console, options: dict[str, Any]) -> Iterator[Page]:

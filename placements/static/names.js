@@ -28,11 +28,23 @@ async function items(entityTypeId, ids, select) {
   return found;
 }
 
-/* Participations by id: `title` and the `company` they come from. */
+function fullName(contact) {
+  return [contact?.lastName, contact?.name].filter(Boolean).join(' ');
+}
+
+/*
+ * Participations by id: `title` and the `company` they come from. The contact's name is the better title: a card that
+ * a CRM form made is called after the form.
+ */
 export async function named(participationType, ids) {
-  const cards = await items(participationType, ids, ['id', 'title', 'companyId']);
-  const companies = await items(COMPANY, [...cards.values()].map((one) => one.companyId || 0), ['id', 'title']);
-  cards.forEach((one) => { one.company = companies.get(Number(one.companyId))?.title || ''; });
+  const cards = await items(participationType, ids, ['id', 'title', 'contactId', 'companyId']);
+  const all = [...cards.values()];
+  const companies = await items(COMPANY, all.map((one) => one.companyId || 0), ['id', 'title']);
+  const contacts = await items(CONTACT, all.map((one) => one.contactId || 0), ['id', 'name', 'lastName']);
+  all.forEach((one) => {
+    one.company = companies.get(Number(one.companyId))?.title || '';
+    one.title = fullName(contacts.get(Number(one.contactId))) || one.title;
+  });
   return cards;
 }
 
@@ -48,7 +60,7 @@ export async function nameCards(place, participationType, eventTitle) {
   const contacts = await items(CONTACT, people.map((one) => one.dataset.contact), ['id', 'name', 'lastName', 'post']);
   people.forEach((link) => {
     const one = contacts.get(Number(link.dataset.contact));
-    if (one) link.textContent = [[one.lastName, one.name].filter(Boolean).join(' '), one.post].filter(Boolean).join(', ');
+    if (one) link.textContent = [fullName(one), one.post].filter(Boolean).join(', ');
   });
 }
 

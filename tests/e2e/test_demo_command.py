@@ -1,0 +1,122 @@
+"""The demo's command as a user meets it: start, second window, Ctrl-C, start again, a played day, a broken one."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.demo_process import DemoProcess, run
+
+KEYS = {"portal", "app", "access", "control", "event_code", "registration", "scanner", "mailbox"}
+COUNTS = ("stages", "funnel", "deals", "tasks", "mails")
+GUESTS = ("--guests", "4")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the whole file: each test goes on where the one before stopped."""
+    return tmp_path_factory.mktemp("demo") / "state"
+
+
+@pytest.fixture(scope="module")
+def first(state: Path) -> Iterator[DemoProcess]:
+    """The demo of a newcomer, running."""
+    with DemoProcess(state) as demo:
+        yield demo
+
+
+def answers(url: str) -> int:
+    return requests.get(url, timeout=10).status_code
+
+
+def test_a_start_prints_one_line_of_links_that_open(first: DemoProcess) -> None:
+    assert set(first.links) >= KEYS
+    pages = [link for name, link in first.links.items() if name not in ("app", "event_code", "control")]
+    assert {link: answers(link) for link in pages} == dict.fromkeys(pages, 200)
+    assert first.said == ""
+
+
+def test_a_second_window_prints_the_links_of_the_running_one(first: DemoProcess, state: Path) -> None:
+    again = run(state, "--json")
+    assert (again.returncode, json.loads(again.stdout), again.stderr) == (0, first.links, "")
+    words = run(state).stdout
+    assert words.lstrip().startswith("Уже работает:")
+    assert first.links["registration"] in words
+
+
+def test_a_day_is_not_played_beside_a_running_demo(first: DemoProcess, state: Path) -> None:
+    refused = run(state, "--play", "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "уже запущена" in refused.stderr
+
+
+def test_ctrl_c_ends_everything_within_three_seconds(first: DemoProcess) -> None:
+    assert len(first.family) == 2, "the portal is a process of its own"
+    assert first.interrupt() == (0, "")
+    for name in ("portal", "app"):
+        with pytest.raises(requests.ConnectionError):
+            answers(first.links[name])
+
+
+def test_the_next_start_has_the_same_links_and_data(first: DemoProcess, state: Path) -> None:
+    with DemoProcess(state) as demo:
+        assert demo.links == first.links
+        assert answers(demo.links["registration"]) == 200
+
+
+def test_a_port_that_is_taken_gives_way_to_a_free_one(first: DemoProcess, state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with DemoProcess(state, "--port", str(port)) as demo:
+            assert urlsplit(demo.links["app"]).port not in (port, None)
+            assert answers(demo.links["registration"]) == 200
+
+
+@pytest.mark.parametrize("wrong", [("--port", "ninety"), ("--guests", "many"), ("--nothing",)])
+def test_an_argument_nobody_knows_is_named(tmp_path: Path, wrong: tuple[str, ...]) -> None:
+    refused = run(tmp_path / "state", *wrong)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert wrong[-1] in refused.stderr
+
+
+def played(state: Path) -> dict[str, Any]:
+    done = run(state, "--play", "--json", *GUESTS)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_a_day_played_twice_is_one_day(first: DemoProcess, state: Path) -> None:
+    once, twice = played(state), played(state)
+    assert once["differences"] == twice["differences"] == 0
+    assert {name: once[name] for name in COUNTS} == {name: twice[name] for name in COUNTS}
+    assert once["scans"]["admitted"] > 0
+    assert once["mails"]["ticket"] > 0
+    assert sum(once["deals"].values()) + sum(once["tasks"].values()) > 0
+    assert once["rest"]["refused"] == 0
+
+
+def test_a_difference_ends_the_play_with_1_and_is_told_in_words(first: DemoProcess, state: Path) -> None:
+    """Somebody's card loses our key on the portal's disk: no event, no later change time, nothing to heal it by."""
+    with closing(sqlite3.connect(state / "portal.sqlite")) as portal, portal:
+        eti = portal.execute("SELECT entity_type_id FROM crm_type WHERE title LIKE 'Участие%'").fetchone()[0]
+        portal.execute(
+            "UPDATE crm_item SET xml_id = 'lost' WHERE entity_type_id = :type"
+            " AND id = (SELECT MIN(id) FROM crm_item WHERE entity_type_id = :type)",
+            {"type": eti},
+        )
+    done = run(state, "--play", "--json", *GUESTS)
+    assert done.returncode == 1, done.stdout
+    assert json.loads(done.stdout)["differences"] == 1
+    assert re.search(r"^! .+: xml_id is 'lost' in the portal", done.stderr, re.MULTILINE)
