@@ -126,12 +126,12 @@ class Tabs:
     def portions(self, path: str, body: dict[str, Any]) -> dict[str, int]:
         """An action of several requests, its counts added up."""
         total: dict[str, int] = {}
-        after, permit = 0, ""
-        while after is not None:
-            reply = self.call(path, {**body, "after": after, "permit": permit})
+        more: dict[str, Any] = {"next": 0, "permit": ""}
+        while more["next"] is not None:
+            reply = self.call(path, {**body, "after": more["next"], "permit": more["permit"]})
             assert reply.status_code == 200, reply.text
             found = reply.get_json()
-            after, permit = found.pop("next"), found.pop("permit", "")
+            more = {"next": found.pop("next"), "permit": found.pop("permit", "")}
             for name, value in found.items():
                 total[name] = total.get(name, 0) + (value or 0)
         return total

@@ -95,19 +95,11 @@ def _of_segment(tabs: Tabs, chosen: dict[str, list[str]]) -> dict[str, Any]:
 
 def cards(tabs: Tabs) -> list[dict[str, Any]]:
     """Participations of the event in the CRM."""
-    asked = {
-        "entityTypeId": tabs.card_type,
-        "filter": {f"parentId{tabs.event_type}": tabs.event_item},
-        "select": ["id"],
-        "order": {"id": "ASC"},
-        "start": -1,
-    }
     found: list[dict[str, Any]] = []
     while True:
-        last = found[-1]["id"] if found else 0
-        page = tabs.place.rest("crm.item.list", {**asked, "filter": {**asked["filter"], ">id": last}})[
-            "items"
-        ]
+        where = {f"parentId{tabs.event_type}": tabs.event_item, ">id": found[-1]["id"] if found else 0}
+        asked = {"filter": where, "select": ["id"], "order": {"id": "ASC"}, "start": -1}
+        page = tabs.place.rest("crm.item.list", {"entityTypeId": tabs.card_type, **asked})["items"]
         found += page
         if len(page) < 50:
             return found
