@@ -3,7 +3,7 @@
 # ARGS are handed on: make demo ARGS="--port 9000", make test ARGS="tests/handlers -x".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint lock
+.PHONY: help setup setup-dev demo test lint lock pictures
 PYTHON_HERE := .venv/bin/python
 WORKERS ?= auto
 
@@ -12,6 +12,7 @@ help:
 	@echo 'make test   the whole test suite'
 	@echo 'make setup  only what both need first: .venv, front-end files, translations'
 	@echo 'make lint   ruff and mypy'
+	@echo 'make pictures  take the pictures of the README anew'
 	@echo 'make lock   write the lock files anew from pyproject.toml (UPGRADE=1 takes newer releases)'
 
 setup:
@@ -35,3 +36,6 @@ lint: setup-dev
 
 lock: setup-dev
 	@.ci/lock
+
+pictures: setup-dev
+	@$(PYTHON_HERE) -m tests.screenshots.take
