@@ -313,7 +313,7 @@ def _keep_up(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]
     _left(tx, case, current)
     store.change(tx, current, now=case.now, urgency=_urgency(rule), deadline=deadline, **told)
     if current["todo_id"] and deadline != current["deadline"]:
-        marks.mark(tx, case.portal_id, store.TODO, [current["id"]], now=case.now, priority=marks.HOT)
+        marks.mark(tx, case.portal_id, store.TO_DO, [current["id"]], now=case.now, priority=marks.HOT)
     if told["priority"] != current["priority"]:
         text = explaining.changed(current["priority"], told["priority"], case.words)
         _tell(

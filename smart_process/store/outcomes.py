@@ -19,7 +19,7 @@ from smart_process.store import tables as t
 
 PUSH = "outcome"
 """Mark: an outcome's deal or task is behind our picture; key is the outcome's id."""
-TODO = "todo"
+TO_DO = "todo"
 """Mark: the to-do of an outcome's deal is to be made, or its deadline was brought forward."""
 SAY = "effect"
 """Mark: something waits to be said in the portal; key is the effect's id."""

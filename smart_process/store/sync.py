@@ -178,6 +178,20 @@ def outcomes_by_item(tx: Tx, portal_id: int, kind: str, item_ids: Iterable[int])
     )
 
 
+def outcomes_by_uid(tx: Tx, portal_id: int, uids: Iterable[str]) -> list[Row]:
+    """Outcomes by the key their deals and tasks carry."""
+    o = t.outcome
+    return _rows(tx.execute(sa.select(o).where(o.c.portal_id == portal_id, o.c.uid.in_(list(uids)))))
+
+
+def live_outcome(tx: Tx, event_id: int, subject: str) -> Row | None:
+    """The one live outcome of a subject at an event."""
+    o = t.outcome
+    return _first(
+        tx.execute(sa.select(o).where(o.c.event_id == event_id, o.c.subject == subject, o.c.state == "live"))
+    )
+
+
 def contacts_and_items(tx: Tx, participation_ids: Sequence[int]) -> list[Row]:
     """Contact, company and item ids behind participations: what an outcome is bound to."""
     p, h = t.participation, t.person

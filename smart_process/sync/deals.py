@@ -115,7 +115,7 @@ def _made(tx: Tx, work: Work, row: Row, result: Mapping[str, Any], now: datetime
     store.update(tx, t.outcome, row["id"], item_id=int(item["id"]), shadow=shadow)
     if row["todo_id"] is None:
         marks.mark(tx, work.portal_id, to_dos.MARK, [row["id"]], now=now, priority=marks.HOT)
-    outcomes.handed(tx, work, row, int(item["id"]), now)
+    outcomes.hand_over(tx, work, row, int(item["id"]), now)
 
 
 WAY = Way("deal", lambda deal_id: ("pull", f"{DEAL}:{deal_id}"), find, _command, _made)

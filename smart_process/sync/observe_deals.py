@@ -9,10 +9,13 @@ from typing import Any
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
+from smart_process.schema import APP, DEAL
 from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import picture
+from smart_process.sync.existing import existing
+from smart_process.sync.outcomes import hand_over
 from smart_process.sync.segments import account
 from smart_process.sync.work import Work
 
@@ -38,7 +41,10 @@ NOBODY: frozenset[int] = frozenset()
 
 def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
     """Follow our deals to success, failure or reopening; a deal a person deleted is a decision."""
+    back = _came_back(work, found, gone)
     with work.service.store.transaction() as tx:
+        for row in back:
+            _restored(tx, work, row)
         for row in store.outcomes_by_item(tx, work.portal_id, "deal", [*found, *gone]):
             item = found.get(row["item_id"])
             if item is None:
@@ -46,6 +52,30 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
             else:
                 _deal(tx, work, row, item)
     return NOBODY
+
+
+def _came_back(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> list[Mapping[str, Any]]:
+    """Outcomes whose deal somebody took out of the recycle bin, where it got another id; that id is theirs now."""
+    keys = {
+        str(item["originId"]): item_id for item_id, item in found.items() if item.get("originatorId") == APP
+    }
+    if not keys:
+        return []
+    with work.service.store.reading() as tx:
+        rows = store.outcomes_by_uid(tx, work.portal_id, keys)
+    moved = [row for row in rows if row["item_id"] not in (None, keys[row["uid"]])]
+    standing = existing(work, DEAL, {row["item_id"] for row in moved} - gone)
+    return [{**row, "item_id": keys[row["uid"]]} for row in moved if row["item_id"] not in standing]
+
+
+def _restored(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
+    """Live again, unless another outcome has taken its place meanwhile."""
+    now = work.now()
+    replaced = row["state"] == "removed" and store.live_outcome(tx, row["event_id"], row["subject"])
+    state = row["state"] if replaced or row["state"] != "removed" else "live"
+    store.update(tx, t.outcome, row["id"], item_id=row["item_id"], state=state)
+    if state == "live":
+        hand_over(tx, work, row, row["item_id"], now, key=f"outcome:{row['id']}:restored:{row['item_id']}")
 
 
 def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:

@@ -191,6 +191,11 @@ def _appeared(
     """An item nobody of us made: a form's submission or a person's card. ``False``: its event is not known (yet)."""
     event = _event_of(tx, work, item)
     if event is None:
+        parent = picture.number(item.get(work.binding.parent_event))
+        if parent:
+            # The word of its event's card was lost or comes later.
+            eti = work.binding.event.entity_type_id
+            marks.mark(tx, work.portal_id, "pull", [f"{eti}:{parent}"], now=work.now())
         return False
     contact = contacts.get(picture.number(item.get("contactId")))
     placed = newcomers.place(tx, work, item, contact, event["id"])

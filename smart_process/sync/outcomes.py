@@ -121,10 +121,14 @@ def _settle(tx: Tx, work: Work, way: Way, one: Mark, row: Row, reply: Any, now: 
         marks.mark(tx, work.portal_id, kind, [key], now=now)
 
 
-def handed(tx: Tx, work: Work, row: Row, item_id: int, now: datetime) -> None:
-    """Everybody the outcome speaks for is handed to sales; their cards show priority, explanation and deal."""
+def hand_over(tx: Tx, work: Work, row: Row, item_id: int, now: datetime, *, key: str = "") -> None:
+    """Everybody the outcome speaks for is handed to sales; their cards show priority, explanation and deal.
+
+    Args:
+        key: names the occasion, when it is not the first.
+    """
     data = {"kind": row["kind"], "item_id": item_id, "priority": row["priority"], "rule": row["rule"]}
-    fact = NewFact(Kind.OUTCOME_CREATED, now, "app", f"outcome:{row['id']}", data=data)
+    fact = NewFact(Kind.OUTCOME_CREATED, now, "app", key or f"outcome:{row['id']}", data=data)
     ids = row["content"]["participations"]
     journal.record(tx, {pid: [fact] for pid in ids}, now=now)
     for pid in ids:

@@ -101,7 +101,7 @@ def _made(tx: Tx, work: Work, row: Row, result: Any, now: datetime) -> None:
     said = {name: ours[name] for name in KEPT_UP}
     shadow = {**row["shadow"], "said": said, "responsible_id": row["owner_id"]}
     store.update(tx, t.outcome, row["id"], item_id=task_id, shadow=shadow)
-    outcomes.handed(tx, work, row, task_id, now)
+    outcomes.hand_over(tx, work, row, task_id, now)
 
 
 WAY = Way("task", lambda task_id: ("pull_task", str(task_id)), find, _command, _made)

@@ -5,74 +5,104 @@ Our key is in the description: a create whose answer was lost is looked up by it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from b24 import errors
 from b24.store import marks
 from b24.store.marks import Mark
 from smart_process.schema import DEAL
+from smart_process.store import outcomes as outcome_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
 
-MARK = "todo"
+MARK = outcome_store.TO_DO
 AT_ONCE = 25
 Row = Mapping[str, Any]
+Command = tuple[str, Mapping[str, Any]]
 
 
 def push(work: Work) -> int:
-    """Make the to-dos of marked outcomes."""
+    """Make the to-dos of marked outcomes, and bring those forward whose deadline was."""
     claimed = work.claim(MARK, limit=AT_ONCE)
     if not claimed:
         return 0
     with work.service.store.reading() as tx:
         rows = {str(row["id"]): row for row in store.outcomes(tx, [int(one.key) for one in claimed])}
-    lacking = {one: row for one in claimed if (row := rows.get(one.key)) and _lacks(row)}
-    work.finish([one for one in claimed if one not in lacking])
+    live = {
+        one: row
+        for one in claimed
+        if (row := rows.get(one.key)) and row["item_id"] and row["state"] == "live"
+    }
+    work.finish([one for one in claimed if one not in live])
     try:
-        made = _made_before(work, [row for one, row in lacking.items() if one.sent_at])
+        shown = _shown(work, [row for one, row in live.items() if one.sent_at or row["todo_id"]])
     except errors.B24Error as error:
-        all_unread(work, lacking, error)
+        all_unread(work, live, error)
         return len(claimed)
-    with work.service.store.transaction() as tx:
-        for one, row in lacking.items():
-            if row["id"] in made:
-                store.update(tx, t.outcome, row["id"], todo_id=made[row["id"]])
-                marks.done(tx, [one])
-    _create(work, {one: row for one, row in lacking.items() if row["id"] not in made})
+    live = _adopted(work, live, shown)
+    commands = {one: _command(row, shown.get(row["id"])) for one, row in live.items()}
+    work.finish([one for one, command in commands.items() if command is None])
+    _send(work, {one: (live[one], command) for one, command in commands.items() if command is not None})
     return len(claimed)
 
 
-def _lacks(row: Row) -> bool:
-    return bool(row["item_id"]) and not row["todo_id"] and row["state"] == "live"
-
-
-def _made_before(work: Work, rows: list[Row]) -> dict[int, int]:
-    replies = work.read(
-        {
-            str(row["id"]): (
-                "crm.activity.list",
-                {
-                    "filter": {"OWNER_TYPE_ID": DEAL, "OWNER_ID": row["item_id"]},
-                    "select": ["ID", "DESCRIPTION"],
-                },
-            )
-            for row in rows
-        }
-    )
+def _shown(work: Work, rows: Sequence[Row]) -> dict[int, Mapping[str, Any]]:
+    """The to-dos of ours that stand at these outcomes' deals."""
+    replies = work.read({str(row["id"]): _list(row) for row in rows})
     return {
-        row["id"]: int(activity["ID"])
+        row["id"]: activity
         for row in rows
         for activity in replies[str(row["id"])]
-        if row["uid"] in str(activity.get("DESCRIPTION", ""))
+        if int(activity["ID"]) == row["todo_id"] or row["uid"] in str(activity.get("DESCRIPTION", ""))
     }
 
 
-def _create(work: Work, some: Mapping[Mark, Row]) -> None:
+def _list(row: Row) -> Command:
+    return "crm.activity.list", {
+        "filter": {"OWNER_TYPE_ID": DEAL, "OWNER_ID": row["item_id"], "PROVIDER_ID": "CRM_TODO"},
+        "order": {"ID": "DESC"},
+        "select": ["ID", "DESCRIPTION", "DEADLINE", "COMPLETED"],
+    }
+
+
+def _adopted(work: Work, live: Mapping[Mark, Row], shown: Mapping[int, Mapping[str, Any]]) -> dict[Mark, Row]:
+    """The outcomes with the ids of to-dos the portal has although we never saw the answer."""
+    with work.service.store.transaction() as tx:
+        for row in live.values():
+            if row["id"] in shown and not row["todo_id"]:
+                store.update(tx, t.outcome, row["id"], todo_id=int(shown[row["id"]]["ID"]))
+    return {
+        one: {
+            **row,
+            "todo_id": row["todo_id"] or (int(shown[row["id"]]["ID"]) if row["id"] in shown else None),
+        }
+        for one, row in live.items()
+    }
+
+
+def _command(row: Row, shown: Mapping[str, Any] | None) -> Command | None:
+    if row["todo_id"] is None:
+        return _add(row)
+    # Done, deleted or sooner already: theirs.
+    if shown is None or shown["COMPLETED"] == "Y" or not shown.get("DEADLINE"):
+        return None
+    if datetime.fromisoformat(shown["DEADLINE"]) <= row["deadline"].replace(microsecond=0):
+        return None
+    return "crm.activity.todo.updateDeadline", {
+        "ownerTypeId": DEAL,
+        "ownerId": row["item_id"],
+        "id": row["todo_id"],
+        "value": row["deadline"].isoformat(timespec="seconds"),
+    }
+
+
+def _send(work: Work, some: Mapping[Mark, tuple[Row, Command]]) -> None:
     if not some:
         return
-    commands: Commands = {one.key: _add(row) for one, row in some.items()}
+    commands: Commands = {one.key: command for one, (_, command) in some.items()}
     try:
         replies = work.client.batch(commands, write=True, before_send=work.leaving(list(some)))
     except errors.B24Error as error:
@@ -80,7 +110,7 @@ def _create(work: Work, some: Mapping[Mark, Row]) -> None:
         return
     now = work.now()
     with work.service.store.transaction() as tx:
-        for one, row in some.items():
+        for one, (row, _) in some.items():
             reply = replies[one.key]
             if isinstance(reply, errors.B24Error):
                 failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
@@ -89,7 +119,7 @@ def _create(work: Work, some: Mapping[Mark, Row]) -> None:
                 marks.done(tx, [one])
 
 
-def _add(row: Row) -> tuple[str, Mapping[str, Any]]:
+def _add(row: Row) -> Command:
     return "crm.activity.todo.add", {
         "ownerTypeId": DEAL,
         "ownerId": row["item_id"],

@@ -115,7 +115,7 @@ def failed(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_
         # The mark is another worker's now.
         return
     if isinstance(error, errors.Ambiguous):
-        marks.retry(tx, one, at=certain_at, error=str(error))
+        marks.retry(tx, one, at=max(certain_at, later(one, now)), error=str(error))
         return
     marks.answered(tx, one)
     _wait_or_hold(tx, one, error, now)

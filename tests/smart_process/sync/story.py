@@ -337,7 +337,10 @@ class Story:
     def _next_due(self) -> datetime | None:
         column = mark_table.c.due_at
         with self.service.store.reading() as tx:
-            return tx.scalar(sa.select(sa.func.min(column)).where(mark_table.c.held.is_(None)))
+            due: datetime | None = tx.scalar(
+                sa.select(sa.func.min(column)).where(mark_table.c.held.is_(None))
+            )
+        return due
 
     def waiting(self) -> list[tuple[Any, ...]]:
         """All marks: kind, key, attempts, held, error."""
@@ -437,7 +440,7 @@ class Story:
         """To-dos in a deal's timeline."""
         where = {"OWNER_TYPE_ID": DEAL, "OWNER_ID": deal_id, "PROVIDER_ID": "CRM_TODO"}
         found: list[dict[str, Any]] = self.rest(
-            "crm.activity.list", {"filter": where, "select": ["ID", "SUBJECT"]}
+            "crm.activity.list", {"filter": where, "select": ["ID", "SUBJECT", "DEADLINE", "COMPLETED"]}
         )
         return found
 
@@ -467,7 +470,7 @@ class Story:
             sent.append(methods_of(url, payload))
             return original(url, payload, **more)
 
-        transport.post = post  # type: ignore[method-assign,assignment]
+        transport.post = post  # type: ignore[method-assign]
         try:
             yield sent
         finally:

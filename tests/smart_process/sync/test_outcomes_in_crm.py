@@ -1,0 +1,256 @@
+"""Deals and tasks after they were made: won, reopened, lost, deleted, restored, done, touched."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from smart_process.facts import Kind
+from smart_process.schema import DEAL
+from smart_process.store import tables as t
+from tests.smart_process.sync.story import Guest, Story, writes
+
+Handed = tuple[Story, Guest]
+
+
+@pytest.fixture
+def handed(story: Story) -> Handed:
+    """A guest who asked for a quote: a deal stands in the portal."""
+    guest = story.guest("Заказчик", "Тимур")
+    story.registers(guest)
+    story.settle()
+    seat = story.seat()
+    story.arrives(seat["id"])
+    story.flags(seat["id"], "quote_requested")
+    story.settle()
+    return story, guest
+
+
+def outcome(story: Story) -> dict[str, object]:
+    """The only outcome of the event."""
+    (row,) = story.rows(t.outcome, t.outcome.c.event_id == story.event["id"])
+    return dict(row)
+
+
+def move_deal(story: Story, stage: str) -> None:
+    """A sales manager moves the deal."""
+    (deal,) = story.deals()
+    story.edit(DEAL, deal["id"], stageId=stage)
+    story.settle()
+
+
+def test_a_hot_flag_makes_one_deal_with_a_to_do_and_hands_the_guest_over(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    card = story.card()
+    assert (card["stage"], card["parentId2"]) == ("handed", deal["id"])
+    assert len(story.todos(deal["id"])) == 1
+    assert deal["contactIds"] == [card["contactId"]]
+    assert story.waiting() == []
+
+
+def test_everything_about_a_deal_at_rest_needs_no_write(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    with story.counted() as sent:
+        story.mark("pull", f"{DEAL}:{deal['id']}", f"{story.eti}:{story.seat()['item_id']}")
+        story.mark("outcome", outcome(story)["id"])
+        story.mark("participation", story.seat()["id"])
+        story.settle()
+    assert writes(sent) == []
+
+
+def test_a_won_deal_wins_its_guests_and_a_reopened_one_takes_it_back(handed: Handed) -> None:
+    story, _ = handed
+    move_deal(story, "WON")
+    assert (story.seat()["stage"], story.card()["stage"]) == ("won", "won")
+    move_deal(story, "NEW")
+    assert (story.seat()["stage"], story.card()["stage"]) == ("handed", "handed")
+    move_deal(story, "WON")
+    assert story.card()["stage"] == "won"
+
+
+def test_a_lost_deal_leaves_its_guests_handed_over(handed: Handed) -> None:
+    story, _ = handed
+    move_deal(story, "LOSE")
+    assert (outcome(story)["result"], story.card()["stage"]) == ("lost", "handed")
+
+
+def test_a_deleted_deal_is_a_decision(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    story.delete(DEAL, deal["id"])
+    story.settle()
+    assert (outcome(story)["state"], story.card()["stage"]) == ("removed", "engaged")
+    story.flags(story.seat()["id"], "closed_session")
+    story.flags(story.seat()["id"], "product_interest", "Насосы")
+    story.settle()
+    assert (story.deals(), story.tasks()) == ([], [])
+
+
+def test_a_deal_restored_from_the_bin_is_ours_again(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    story.delete(DEAL, deal["id"])
+    story.settle()
+    back = story.restore(DEAL, deal["id"])
+    story.settle()
+    assert (outcome(story)["state"], outcome(story)["item_id"]) == ("live", back)
+    assert (story.card()["stage"], story.card()["parentId2"]) == ("handed", back)
+    assert [one["id"] for one in story.deals()] == [back]
+
+
+def test_a_deleted_deal_we_were_about_to_write_is_still_a_decision(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    story.faults(event_drop=1)
+    story.delete(DEAL, deal["id"])
+    story.events_arrived()
+    story.faults()
+    story.flags(story.seat()["id"], "question_asked")
+    story.settle()
+    assert (outcome(story)["state"], story.deals()) == ("removed", [])
+    assert story.waiting() == []
+
+
+def test_a_sales_managers_own_title_stage_and_owner_stay(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    user = story.rest.control("users", {"name": "Продавец", "last_name": "Новый"})["id"]
+    story.edit(DEAL, deal["id"], title="Моя сделка", assignedById=user, stageId="PREPARATION")
+    story.settle()
+    story.flags(story.seat()["id"], "question_asked")
+    story.settle()
+    (deal,) = story.deals()
+    assert (deal["title"], deal["assignedById"], deal["stageId"]) == ("Моя сделка", user, "PREPARATION")
+
+
+def test_a_contact_taken_off_a_deal_is_not_put_back(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    story.edit(DEAL, deal["id"], contactIds=[])
+    story.settle()
+    story.flags(story.seat()["id"], "question_asked")
+    story.settle()
+    assert story.deals()[0]["contactIds"] == []
+
+
+def test_a_colleague_with_another_flag_joins_the_companys_deal(handed: Handed) -> None:
+    story, guest = handed
+    story.registers(
+        story.guest("Второй", "Арман", company=guest.company, email=f"b{story.number}@second.example")
+    )
+    story.settle()
+    second = next(seat for seat in story.seats() if story.person(seat)["last_name"] == "Второй")
+    story.arrives(second["id"])
+    story.flags(second["id"], "quote_requested")
+    story.settle()
+    (deal,) = story.deals()
+    assert len(deal["contactIds"]) == 2
+    assert {story.named(card)["stage"] for card in story.cards()} == {"handed"}
+
+
+def test_a_raised_priority_brings_the_to_do_forward(story: Story) -> None:
+    story.registers(story.guest("Срочный", "Гость"))
+    story.settle()
+    seat = story.seat()
+    story.arrives(seat["id"])
+    story.flags(seat["id"], "closed_session")
+    story.flags(seat["id"], "product_interest", "Насосы")
+    story.settle()
+    (deal,) = story.deals()
+    (before,) = story.todos(deal["id"])
+    story.flags(seat["id"], "quote_requested")
+    story.settle()
+    (after,) = story.todos(deal["id"])
+    assert datetime.fromisoformat(after["DEADLINE"]) < datetime.fromisoformat(before["DEADLINE"])
+    assert after["ID"] == before["ID"]
+
+
+# ---------------------------------------------------------------------------------------------------- tasks
+
+
+@pytest.fixture
+def tasked(story: Story) -> Handed:
+    """A guest who came and asked nothing; the event is closed: a task stands in the portal."""
+    guest = story.guest("Тихий", "Гость")
+    story.registers(guest)
+    story.settle()
+    story.arrives(story.seat()["id"])
+    story.settle()
+    story.move_event("closed")
+    story.settle()
+    return story, guest
+
+
+def test_closing_makes_one_task_bound_to_the_guest(tasked: Handed) -> None:
+    story, _ = tasked
+    (task,) = story.tasks()
+    card = story.card()
+    assert {f"T{story.eti:x}_{card['id']}", f"C_{card['contactId']}"} <= set(task["ufCrmTask"])
+    assert card["stage"] == "handed"
+    assert story.waiting() == []
+
+
+def test_a_finished_task_is_done(tasked: Handed) -> None:
+    story, _ = tasked
+    story.rest("tasks.task.complete", {"taskId": story.tasks()[0]["id"]})
+    story.settle()
+    assert (outcome(story)["result"], outcome(story)["touched"]) == ("done", True)
+
+
+def test_a_deleted_task_is_a_decision(tasked: Handed) -> None:
+    story, _ = tasked
+    story.rest("tasks.task.delete", {"taskId": story.tasks()[0]["id"]})
+    story.settle()
+    assert outcome(story)["state"] == "removed"
+    story.record(story.seat()["id"], Kind.NOTE, text="ещё раз")
+    story.mark("decide", f"{story.event['id']}:company:{story.person(story.seat())['company_id']}")
+    story.settle()
+    assert story.tasks() == []
+
+
+def test_a_deal_takes_the_place_of_an_untouched_task(tasked: Handed) -> None:
+    story, _ = tasked
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    assert len(story.deals()) == 1
+    states = {
+        row["kind"]: row["state"] for row in story.rows(t.outcome, t.outcome.c.event_id == story.event["id"])
+    }
+    assert states == {"task": "superseded", "deal": "live"}
+    assert [task["status"] for task in story.tasks()] == ["5"]
+
+
+def test_a_deleted_task_we_were_about_to_change_is_still_a_decision(tasked: Handed) -> None:
+    story, _ = tasked
+    story.faults(event_drop=1)
+    story.rest("tasks.task.delete", {"taskId": story.tasks()[0]["id"]})
+    story.events_arrived()
+    story.faults()
+    story.flags(story.seat()["id"], "product_interest", "Насосы")
+    story.settle()
+    assert (outcome(story)["state"], story.tasks()) == ("removed", [])
+    assert story.waiting() == []
+
+
+# ------------------------------------------------------------------------------------------------ colleagues
+
+
+def test_what_a_dismissed_colleague_would_own_goes_to_the_fallback(story: Story) -> None:
+    user = story.rest.control("users", {"name": "Уходящий", "last_name": "Коллега"})["id"]
+    company_id = story.add_company("ТОО Брошенная", email="all@left.example")
+    story.edit(4, company_id, assignedById=user)
+    story.add_contact("Верный", "Партнёр", email="one@left.example", companyId=company_id)
+    story.settle()
+    story.mark("colleagues", 0)
+    story.settle()
+    story.rest.control(f"users/{user}/dismiss", {})
+    story.mark("colleagues", 0)
+    story.registers(story.guest("Верный", "Партнёр", email="one@left.example"))
+    story.settle()
+    story.arrives(story.seat()["id"])
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    assert story.deals()[0]["assignedById"] == 1
