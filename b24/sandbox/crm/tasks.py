@@ -8,48 +8,38 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from b24.sandbox.crm import filters, owners
 from b24.sandbox.crm.filters import Column
 from b24.sandbox.crm.objects import OWNER_TYPES
-from b24.sandbox.crm.params import PAGE, integer, listing, mapping, start_of, text
-from b24.sandbox.crm.values import iso_of, parse_timestamp, reader
-from b24.sandbox.kernel import Answer, Call, RestError, method, tables
-
-tables(
-    """
-    CREATE TABLE IF NOT EXISTS task (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, description TEXT NOT NULL DEFAULT '',
-        created_by INTEGER NOT NULL, responsible_id INTEGER NOT NULL, priority INTEGER NOT NULL DEFAULT 1,
-        status INTEGER NOT NULL DEFAULT 2, deadline INTEGER, start_date_plan INTEGER, end_date_plan INTEGER,
-        date_start INTEGER, created_date INTEGER NOT NULL, changed_by INTEGER, changed_date INTEGER,
-        status_changed_by INTEGER, status_changed_date INTEGER, closed_by INTEGER, closed_date INTEGER,
-        activity_date INTEGER, group_id INTEGER NOT NULL DEFAULT 0, parent_id INTEGER, xml_id TEXT,
-        guid TEXT NOT NULL, mark TEXT, accomplices TEXT NOT NULL DEFAULT '[]', auditors TEXT NOT NULL
-        DEFAULT '[]',
-        tags TEXT NOT NULL DEFAULT '[]');
-    CREATE TABLE IF NOT EXISTS task_binding (
-        task_id INTEGER NOT NULL, entity_type_id INTEGER NOT NULL, item_id INTEGER NOT NULL,
-        sort INTEGER NOT NULL,
-        PRIMARY KEY (task_id, entity_type_id, item_id)) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS task_binding_item ON task_binding (entity_type_id, item_id);
-    CREATE INDEX IF NOT EXISTS task_responsible ON task (responsible_id);
-    """
+from b24.sandbox.crm.params import PAGE, integer, is_yes, listing, mapping, start_of, text
+from b24.sandbox.crm.task_view import (
+    CONTROL,
+    DEFERRED,
+    DONE,
+    FLAGS,
+    IN_PROGRESS,
+    MOMENTS,
+    WAITING,
+    actions,
+    may_remove,
+    row_of,
+    shown,
+    task_id_of,
+    task_to_change,
+    visible,
 )
+from b24.sandbox.crm.values import parse_timestamp, reader
+from b24.sandbox.kernel import Answer, Call, RestError, method
 
-WAITING, IN_PROGRESS, CONTROL, DONE, DEFERRED = 2, 3, 4, 5, 6
 _NUMBER = reader("integer")
 _NUMBERS = (
     "ID", "CREATED_BY", "RESPONSIBLE_ID", "PRIORITY", "GROUP_ID", "PARENT_ID", "CHANGED_BY",
     "STATUS_CHANGED_BY",
     "CLOSED_BY",
 )  # fmt: skip
-_MOMENTS = (
-    "DEADLINE", "START_DATE_PLAN", "END_DATE_PLAN", "DATE_START", "CREATED_DATE", "CHANGED_DATE",
-    "STATUS_CHANGED_DATE", "CLOSED_DATE", "ACTIVITY_DATE",
-)  # fmt: skip
-_LISTS = ("ACCOMPLICES", "AUDITORS", "TAGS")
 _BOUND = "EXISTS (SELECT 1 FROM task_binding AS bond WHERE bond.task_id = task.id AND {})"
 #: Bindings are compared as (type << 40) + id, one number a pair.
 _PAIR = "(bond.entity_type_id * 1099511627776 + bond.item_id)"
@@ -70,7 +60,7 @@ def _columns(now: int) -> dict[str, Column]:
     members = "EXISTS (SELECT 1 FROM json_each(task.{}) AS many WHERE {{}})"
     return (
         {name: Column(f"task.{name.lower()}", _NUMBER, "number") for name in _NUMBERS}
-        | {name: Column(f"task.{name.lower()}", parse_timestamp, "number") for name in _MOMENTS}
+        | {name: Column(f"task.{name.lower()}", parse_timestamp, "number") for name in MOMENTS}
         | {
             "TITLE": Column("task.title"),
             "XML_ID": Column("task.xml_id"),
@@ -101,179 +91,6 @@ def repoint(db: sqlite3.Connection, entity_type_id: int, before: int, after: int
     )
 
 
-# Reading.
-
-
-def bindings_of(db: sqlite3.Connection, task_id: int) -> list[str]:
-    """``["C_5", "Tb1_29"]``."""
-    rows = db.execute(
-        "SELECT entity_type_id, item_id FROM task_binding WHERE task_id = ? ORDER BY sort", (task_id,)
-    )
-    return [owners.binding_code(row[0], row[1]) for row in rows]
-
-
-def _person(db: sqlite3.Connection, user_id: int) -> dict[str, Any]:
-    row = db.execute("SELECT name, last_name, position FROM users WHERE id = ?", (user_id,)).fetchone()
-    name = " ".join(part for part in (row["name"], row["last_name"]) if part) if row else ""
-    return {
-        "id": str(user_id),
-        "name": name,
-        "link": f"/company/personal/user/{user_id}/",
-        "icon": "/bitrix/images/tasks/default_avatar.png",
-        "workPosition": row["position"] if row else None,
-    }
-
-
-def _people(db: sqlite3.Connection, ids: list[int]) -> dict[str, Any] | list[Any]:
-    return {str(number): _person(db, number) for number in ids} or []
-
-
-def _string(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def shown(call: Call, row: sqlite3.Row, select: set[str] | None = None) -> dict[str, Any]:
-    """A task as REST shows it; ``select`` are upper-case names, ``None`` is what is stored."""
-    moments = {name: None if row[name.lower()] is None else iso_of(row[name.lower()]) for name in _MOMENTS}
-    stored: dict[str, Any] = {
-        "ID": str(row["id"]),
-        "PARENT_ID": _string(row["parent_id"]),
-        "TITLE": row["title"],
-        "DESCRIPTION": row["description"],
-        "MARK": row["mark"],
-        "PRIORITY": str(row["priority"]),
-        "MULTITASK": "N",
-        "NOT_VIEWED": "N",
-        "REPLICATE": "N",
-        "STAGE_ID": "0",
-        "CREATED_BY": str(row["created_by"]),
-        "RESPONSIBLE_ID": str(row["responsible_id"]),
-        "CHANGED_BY": _string(row["changed_by"]),
-        "STATUS_CHANGED_BY": _string(row["status_changed_by"]),
-        "CLOSED_BY": _string(row["closed_by"]),
-        **moments,
-        "GUID": row["guid"],
-        "XML_ID": row["xml_id"],
-        "COMMENTS_COUNT": None,
-        "ALLOW_CHANGE_DEADLINE": "N",
-        "ALLOW_TIME_TRACKING": "N",
-        "TASK_CONTROL": "N",
-        "ADD_IN_REPORT": "N",
-        "TIME_ESTIMATE": "0",
-        "MATCH_WORK_TIME": "N",
-        "SITE_ID": "s1",
-        "SUBORDINATE": "N",
-        "DURATION_TYPE": "days",
-        "DESCRIPTION_IN_BBCODE": "Y",
-        "STATUS": str(row["status"]),
-        "FAVORITE": "N",
-        "GROUP_ID": str(row["group_id"]),
-        "IS_MUTED": "N",
-        "IS_PINNED": "N",
-    }
-    if select is not None and "*" not in select:
-        stored = {name: value for name, value in stored.items() if name in select or name == "ID"}
-    result = {_camel(name): value for name, value in stored.items()}
-    return result | _related(call.db, row, select) | {"action": _actions(call, row)}
-
-
-def _related(db: sqlite3.Connection, row: sqlite3.Row, select: set[str] | None) -> dict[str, Any]:
-    """People and lists around a task; bindings only when asked for."""
-    wanted = select or set()
-    everything = select is None or "*" in select
-    result: dict[str, Any] = {"group": []}
-    for name in ("ACCOMPLICES", "AUDITORS"):
-        if everything or name in wanted:
-            ids = json.loads(row[name.lower()])
-            result[name.lower()] = [str(each) for each in ids]
-            result[f"{name.lower()}Data"] = _people(db, ids)
-    if everything or "CREATED_BY" in wanted:
-        result["creator"] = _person(db, row["created_by"])
-    if everything or "RESPONSIBLE_ID" in wanted:
-        result["responsible"] = _person(db, row["responsible_id"])
-    if "TAGS" in wanted:
-        result["tags"] = {
-            str(n): {"id": n, "title": each} for n, each in enumerate(json.loads(row["tags"]), 1)
-        } or []
-    if "UF_CRM_TASK" in wanted or "UF_*" in wanted:
-        result["ufCrmTask"] = bindings_of(db, row["id"]) or False
-    if "UF_TASK_WEBDAV_FILES" in wanted or "UF_*" in wanted:
-        result["ufTaskWebdavFiles"] = False
-    if "CHECKLIST" in wanted or everything:
-        result["checklist"] = []
-    return result
-
-
-def _camel(upper: str) -> str:
-    first, *rest = upper.lower().split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def _actions(call: Call, row: sqlite3.Row) -> dict[str, bool]:
-    own = _involved(call, row)
-    open_ = row["status"] != DONE
-    return {
-        "accept": False,
-        "decline": False,
-        "complete": own and open_,
-        "approve": False,
-        "disapprove": False,
-        "start": own and row["status"] in (WAITING, DEFERRED),
-        "pause": own and row["status"] == IN_PROGRESS,
-        "delegate": own and open_,
-        "remove": _may_remove(call, row),
-        "edit": own,
-        "defer": own and open_,
-        "renew": own and not open_,
-        "create": True,
-        "changeDeadline": own,
-    }
-
-
-# Access.
-
-
-def _involved(call: Call, row: sqlite3.Row) -> bool:
-    people = {row["created_by"], row["responsible_id"], *json.loads(row["accomplices"])}
-    return call.is_admin or call.user_id in people
-
-
-def _visible(call: Call, row: sqlite3.Row) -> bool:
-    return _involved(call, row) or call.user_id in json.loads(row["auditors"])
-
-
-def _may_remove(call: Call, row: sqlite3.Row) -> bool:
-    return call.is_admin or row["created_by"] == call.user_id
-
-
-def _task_id(call: Call) -> int:
-    value = call.params.get("taskId", call.params.get("id"))
-    if value is None:
-        raise RestError(
-            "100", "CTaskItem All parameters in the constructor must have real class type (internal error)"
-        )
-    number = integer(value)
-    if number is None or isinstance(value, dict | list):
-        raise RestError("0", "wrong task id (internal error)")
-    return number
-
-
-def row_of(db: sqlite3.Connection, task_id: int) -> sqlite3.Row | None:
-    """A task by id."""
-    row: sqlite3.Row | None = db.execute("SELECT * FROM task WHERE id = ?", (task_id,)).fetchone()
-    return row
-
-
-def _task_to_change(call: Call) -> sqlite3.Row:
-    row = row_of(call.db, _task_id(call))
-    if row is None or not _involved(call, row):
-        raise RestError("0", "Action on the task is not allowed (internal error)")
-    return row
-
-
-# Writing.
-
-
 def _core(message: str) -> RestError:
     return RestError("ERROR_CORE", f"{message}<br>")
 
@@ -285,29 +102,16 @@ def _fields(call: Call) -> dict[str, Any]:
     return fields
 
 
-def _read(db: sqlite3.Connection, fields: dict[str, Any]) -> dict[str, Any]:
-    """Columns for incoming fields; unknown names are ignored.
+def _ids(value: Any) -> str:
+    return json.dumps([number for number in map(integer, listing(value)) if number])
 
-    Raises:
-        RestError: ``ERROR_CORE`` with the texts of the documentation.
-    """
-    values: dict[str, Any] = {}
-    for name in ("TITLE", "DESCRIPTION", "XML_ID", "MARK"):
-        if name in fields:
-            values[name.lower()] = text(fields[name])
-    for name in ("RESPONSIBLE_ID", "CREATED_BY", "GROUP_ID", "PARENT_ID", "PRIORITY", "STATUS"):
-        if name in fields:
-            values[name.lower()] = integer(fields[name])
-    for name in ("DEADLINE", "START_DATE_PLAN", "END_DATE_PLAN"):
-        if name in fields:
-            values[name.lower()] = _moment(fields[name])
-    for name in ("ACCOMPLICES", "AUDITORS"):
-        if name in fields:
-            values[name.lower()] = json.dumps([n for n in map(integer, listing(fields[name])) if n])
-    if "TAGS" in fields:
-        values["tags"] = json.dumps([text(each) for each in listing(fields["TAGS"])], ensure_ascii=False)
-    _check(db, values)
-    return values
+
+def _tags(value: Any) -> str:
+    return json.dumps([text(each) for each in listing(value)], ensure_ascii=False)
+
+
+def _flag(value: Any) -> str:
+    return "Y" if is_yes(value) else "N"
 
 
 def _moment(value: Any) -> int | None:
@@ -315,6 +119,28 @@ def _moment(value: Any) -> int | None:
         return parse_timestamp(value)
     except ValueError:
         return None
+
+
+#: Which fields callers may write, and how each is read.
+_WRITABLE: dict[str, Callable[[Any], Any]] = (
+    dict.fromkeys(("TITLE", "DESCRIPTION", "XML_ID", "MARK"), text)
+    | dict.fromkeys(("RESPONSIBLE_ID", "CREATED_BY", "GROUP_ID", "PARENT_ID", "PRIORITY", "STATUS"), integer)
+    | dict.fromkeys(("DEADLINE", "START_DATE_PLAN", "END_DATE_PLAN"), _moment)
+    | dict.fromkeys(("ACCOMPLICES", "AUDITORS"), _ids)
+    | dict.fromkeys(FLAGS, _flag)
+    | {"TAGS": _tags, "TIME_ESTIMATE": lambda value: max(integer(value) or 0, 0)}
+)
+
+
+def _read(db: sqlite3.Connection, fields: dict[str, Any]) -> dict[str, Any]:
+    """Columns for incoming fields; unknown names are ignored.
+
+    Raises:
+        RestError: ``ERROR_CORE`` with the texts of the documentation.
+    """
+    values = {name.lower(): read(fields[name]) for name, read in _WRITABLE.items() if name in fields}
+    _check(db, values)
+    return values
 
 
 def _check(db: sqlite3.Connection, values: dict[str, Any]) -> None:
@@ -386,6 +212,7 @@ def task_add(call: Call) -> Any:
     task_id = int(cursor.lastrowid or 0)
     if "UF_CRM_TASK" in fields:
         _bind(call.db, task_id, _codes(fields))
+    log(call, task_id, "NEW", None, None)
     data = {
         "FIELDS_BEFORE": "undefined",
         "FIELDS_AFTER": {"ID": task_id},
@@ -393,18 +220,29 @@ def task_add(call: Call) -> Any:
         "IS_ACCESSIBLE_AFTER": "undefined",
     }
     call.portal.emit("ONTASKADD", data, user_id=call.user_id)
-    return _answer(call, task_id)
+    return answer(call, task_id)
 
 
-def _answer(call: Call, task_id: int) -> Any:
+def log(call: Call, task_id: int, field: str, before: Any, after: Any) -> None:
+    """One line of a task's history."""
+    call.db.execute(
+        "INSERT INTO task_log (task_id, created, user_id, field, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+        (task_id, int(call.portal.now().timestamp()), call.user_id, field, before, after),
+    )
+
+
+def answer(call: Call, task_id: int) -> Any:
+    """The result of a method that changed a task."""
     row = row_of(call.db, task_id)
     return {"task": shown(call, row)} if row is not None else []
 
 
-def _change(call: Call, row: sqlite3.Row, values: dict[str, Any]) -> None:
+def change(call: Call, row: sqlite3.Row, values: dict[str, Any]) -> None:
     """Write columns, the marks of who changed what, and the event."""
     now = int(call.portal.now().timestamp())
     values = {name: value for name, value in values.items() if value != row[name]}
+    for name in values:
+        log(call, row["id"], name.upper(), row[name], values[name])
     if "status" in values:
         values |= {"status_changed_by": call.user_id, "status_changed_date": now}
         done = values["status"] == DONE
@@ -423,69 +261,102 @@ def _change(call: Call, row: sqlite3.Row, values: dict[str, Any]) -> None:
     call.portal.emit("ONTASKUPDATE", data, user_id=call.user_id)
 
 
+def _ancestors(db: sqlite3.Connection, task_id: int) -> set[int]:
+    """A task's parent, its parent and so on."""
+    rows = db.execute(
+        "WITH RECURSIVE above (id) AS (SELECT parent_id FROM task WHERE id = ?"
+        " UNION SELECT task.parent_id FROM task JOIN above ON above.id = task.id)"
+        " SELECT id FROM above WHERE id IS NOT NULL",
+        (task_id,),
+    )
+    return {row[0] for row in rows}
+
+
 @method("tasks.task.update", scope="task")
 def task_update(call: Call) -> Any:
     """Change a task."""
-    row = _task_to_change(call)
+    row = task_to_change(call)
     fields = _fields(call)
     values = _read(call.db, fields)
     if values.get("parent_id") == row["id"]:
         raise _core("Cannot bind the node to itself")
+    if values.get("parent_id") and row["id"] in _ancestors(call.db, values["parent_id"]):
+        raise _core("Creating cyclic links in tasks is prohibited")
     if "UF_CRM_TASK" in fields:
         _bind(call.db, row["id"], _codes(fields))
-    _change(call, row, values)
-    return _answer(call, row["id"])
+    change(call, row, values)
+    return answer(call, row["id"])
 
 
-def _move(call: Call, status: int) -> Any:
-    row = _task_to_change(call)
-    _change(call, row, {"status": status})
-    return _answer(call, row["id"])
+def _move(call: Call, status: int, action: str) -> Any:
+    """Lead a task to a status, if the action is open to the caller now."""
+    row = task_to_change(call)
+    if not actions(call, row)[action]:
+        judged = action in ("renew", "approve", "disapprove")
+        raise RestError("1048582" if judged else "0", "Action on the task is not allowed")
+    change(call, row, {"status": status})
+    return answer(call, row["id"])
 
 
 @method("tasks.task.complete", scope="task")
 def task_complete(call: Call) -> Any:
-    """Finish a task."""
-    return _move(call, DONE)
+    """Finish a task; where its author wants to see the result first, it waits for them."""
+    row = task_to_change(call)
+    judged = row["task_control"] == "Y" and row["created_by"] != call.user_id
+    return _move(call, CONTROL if judged else DONE, "complete")
+
+
+@method("tasks.task.approve", scope="task")
+def task_approve(call: Call) -> Any:
+    """Take the work of a task that waits for its author."""
+    return _move(call, DONE, "approve")
+
+
+@method("tasks.task.disapprove", scope="task")
+def task_disapprove(call: Call) -> Any:
+    """Send a task that waits for its author back to work."""
+    return _move(call, WAITING, "disapprove")
 
 
 @method("tasks.task.renew", scope="task")
 def task_renew(call: Call) -> Any:
     """Put a finished task back to waiting."""
-    return _move(call, WAITING)
+    return _move(call, WAITING, "renew")
 
 
 @method("tasks.task.start", scope="task")
 def task_start(call: Call) -> Any:
     """Begin a task."""
-    return _move(call, IN_PROGRESS)
+    return _move(call, IN_PROGRESS, "start")
 
 
 @method("tasks.task.pause", scope="task")
 def task_pause(call: Call) -> Any:
     """Stop working on a task."""
-    return _move(call, WAITING)
+    return _move(call, WAITING, "pause")
 
 
 @method("tasks.task.defer", scope="task")
 def task_defer(call: Call) -> Any:
     """Put a task off."""
-    return _move(call, DEFERRED)
+    return _move(call, DEFERRED, "defer")
 
 
 @method("tasks.task.delegate", scope="task")
 def task_delegate(call: Call) -> Any:
     """Hand a task to another employee."""
-    row = _task_to_change(call)
-    _change(call, row, _read(call.db, {"RESPONSIBLE_ID": call.params.get("userId")}))
-    return _answer(call, row["id"])
+    row = task_to_change(call)
+    if call.params.get("userId") is None:
+        raise RestError("100", "Could not find value for parameter {userId}")
+    change(call, row, _read(call.db, {"RESPONSIBLE_ID": call.params.get("userId")}))
+    return answer(call, row["id"])
 
 
 @method("tasks.task.get", scope="task")
 def task_get(call: Call) -> Any:
     """One task; an empty list when it is not there or not the caller's to see."""
-    row = row_of(call.db, _task_id(call))
-    if row is None or not _visible(call, row):
+    row = row_of(call.db, task_id_of(call))
+    if row is None or not visible(call, row):
         return []
     select = call.params.get("select")
     if select is not None and not isinstance(select, list | dict):
@@ -539,10 +410,11 @@ def task_list(call: Call) -> Answer:
 @method("tasks.task.delete", scope="task")
 def task_delete(call: Call) -> Any:
     """Remove a task."""
-    row = row_of(call.db, _task_id(call))
-    if row is None or not _may_remove(call, row):
+    row = row_of(call.db, task_id_of(call))
+    if row is None or not may_remove(call, row):
         raise RestError("1048582", "No access to delete the task")
-    call.db.execute("DELETE FROM task_binding WHERE task_id = ?", (row["id"],))
+    for table in ("task_binding", "task_mark", "task_log", "task_checklist", "task_comment"):
+        call.db.execute(f"DELETE FROM {table} WHERE task_id = ?", (row["id"],))
     call.db.execute("DELETE FROM task WHERE id = ?", (row["id"],))
     data = {
         "FIELDS_BEFORE": {"ID": row["id"]},
