@@ -32,7 +32,7 @@ GUEST = {
     "E-mail": "dinara@sary-arka.example",
     "Телефон": "+7 701 555 01 23",
 }
-DESK: dict[str, Any] = DESKTOP | {"viewport": {"width": 1280, "height": 900}}
+DESK: dict[str, Any] = DESKTOP | {"viewport": {"width": 1280, "height": 840}}
 
 
 def main() -> int:
@@ -112,14 +112,18 @@ def _portal(playwright: Playwright, links: dict[str, str]) -> None:
         with _page(playwright, options) as page:
             desk = Desk(page, links["portal"])
             _ready(desk.tab(event, "Воронка").locator("table.funnel .bar").first)
+            _look_at(page, ".tabs")
             _take(page, "event-tab")
             _ready(
                 desk.tab(f"/crm/type/{eti}/details/{guest}/", "Путь гостя").locator("ol.timeline li").first
             )
+            _look_at(page, ".tabs")
             _take(page, "guest-tab")
             desk.open(f"/crm/deal/details/{deal}/")
+            _look_at(page, ".tabs")
             _take(page, "deal")
             desk.open(f"/crm/type/{eti}/kanban/category/{funnel}/")
+            _look_at(page, ".kanban")
             _take(page, "kanban")
 
 
@@ -129,15 +133,18 @@ def _ready(shown: Locator) -> None:
     shown.page.wait_for_load_state("networkidle")
 
 
+def _look_at(page: Page, selector: str) -> None:
+    """On a phone the portal's menu fills the first screen."""
+    if page.viewport_size and page.viewport_size["width"] < 600:
+        page.locator(selector).first.evaluate("(part) => part.scrollIntoView()")
+
+
 def _hot_deal(access: str, eti: int) -> tuple[int, int]:
-    """A deal of the highest priority that named a company, and a guest it is about."""
-    deals = rest(
-        access, "crm.item.list", entityTypeId=2, order={"id": "DESC"}, filter={"originatorId": "eventapp"}
-    )
-    chosen = next(
-        (one for one in deals["items"] if one["companyId"] and re.search("расч[её]т", one["title"])),
-        deals["items"][0],
-    )
+    """An open deal about a quote somebody of a known company asked for, and a guest it is about."""
+    ours = {"originatorId": "eventapp", "stageSemanticId": "P"}
+    deals = rest(access, "crm.item.list", entityTypeId=2, order={"id": "DESC"}, filter=ours)["items"]
+    asked = [one for one in deals if one["companyId"] and re.search("расч[её]т", one["title"])]
+    chosen = (asked or deals)[0]
     guests = rest(access, "crm.item.list", entityTypeId=eti, filter={"parentId2": chosen["id"]})["items"]
     return int(chosen["id"]), int(guests[0]["id"])
 
