@@ -222,6 +222,22 @@ def finish(tx: Tx, event_id: int, now: datetime) -> None:
     store.set_times(tx, event_id, closing_at=None)
 
 
+def thank_latecomers(tx: Tx, portal_id: int, event_id: int, subject: str, now: datetime) -> None:
+    """Materials for guests of a subject whose arrival was learned after the closing; once each, like everybody's."""
+    event = store.lock(tx, event_id)
+    if (
+        event is None
+        or event["stage"] != CLOSED
+        or event["closed_at"] is None
+        or event["closing_at"] is not None
+    ):
+        return
+    for guest in outcomes.guests(tx, portal_id, event_id, subject):
+        if guest["arrived_at"]:
+            to = messages.address_of(tx, guest["id"])
+            messages.queue(tx, guest["id"], messages.MATERIALS, to=to, now=now, priority=marks.BULK)
+
+
 def run_closing(tx: Tx, event_id: int, now: datetime) -> bool:
     """The whole closing in one transaction, for small events; false when it is not due."""
     if not begin(tx, event_id, now):

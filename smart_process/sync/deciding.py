@@ -73,6 +73,7 @@ def _decide(work: Work, one: Mark) -> None:
     with work.service.store.transaction() as tx:
         if event_id.isascii() and event_id.isdigit():
             deciding.decide(tx, work.portal_id, int(event_id), subject, work.settings, work.now())
+            closings.thank_latecomers(tx, work.portal_id, int(event_id), subject, work.now())
         marks.done(tx, [one])
 
 

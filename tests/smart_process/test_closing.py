@@ -187,6 +187,24 @@ def test_a_late_arrival_undoes_its_no_show(world: Outcomes) -> None:
     assert world.one().rule == "arrived"
 
 
+def test_who_turns_out_to_have_come_gets_the_materials_once(world: Outcomes) -> None:
+    pid = world.guest("Сидорова", world.company())
+    move(world, "live", "closed", Settings(closing_delay_min=0))
+    thank(world)
+    assert mails(world) == {}
+    run(world)
+    world.arrives(pid)
+    for _ in range(2):
+        thank(world)
+    assert mails(world) == {pid: ["missed", "materials"]}
+
+
+def thank(world: Outcomes) -> None:
+    """The sync looks at the guest's subject."""
+    with world.guests.store.transaction() as tx:
+        closing.thank_latecomers(tx, world.guests.portal_id, world.event_id, "company:17", world.now)
+
+
 def test_close_now_does_not_wait(world: Outcomes) -> None:
     absent = world.guest()
     move(world, "live", "closed")
