@@ -218,7 +218,7 @@ def _config(environment: Mapping[str, str]) -> Config:
     url = environment.get("DATABASE_URL", "")
     if not url:
         data = Path("data")
-        data.mkdir(exist_ok=True)
+        data.mkdir(exist_ok=True, mode=0o700)  # guests and tokens: nobody else on this machine reads them
         url = f"sqlite:///{data / 'app.sqlite'}"
     return Config(
         database_url=url,

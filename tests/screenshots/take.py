@@ -120,7 +120,7 @@ def _portal(playwright: Playwright, links: dict[str, str]) -> None:
             _look_at(page, ".tabs")
             _take(page, "guest-tab")
             desk.open(f"/crm/deal/details/{deal}/")
-            _look_at(page, ".tabs")
+            _look_at(page, ".field:has-text('Приоритет')")
             _take(page, "deal")
             desk.open(f"/crm/type/{eti}/kanban/category/{funnel}/")
             _look_at(page, ".kanban")
@@ -146,7 +146,8 @@ def _hot_deal(access: str, eti: int) -> tuple[int, int]:
     asked = [one for one in deals if one["companyId"] and re.search("расч[её]т", one["title"])]
     chosen = (asked or deals)[0]
     guests = rest(access, "crm.item.list", entityTypeId=eti, filter={"parentId2": chosen["id"]})["items"]
-    return int(chosen["id"]), int(guests[0]["id"])
+    busiest = max(guests, key=lambda one: list(one.values()).count("Y"))
+    return int(chosen["id"]), int(busiest["id"])
 
 
 if __name__ == "__main__":
