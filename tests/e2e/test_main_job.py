@@ -160,8 +160,8 @@ def look_at_the_ticket(page: Page, ticket: str) -> None:
     page.goto(ticket)
     expect(page.get_by_role("heading", level=1)).to_have_text(GUEST["Имя"])
     code = page.get_by_role("img", name="QR-код вашего билета")
-    page.wait_for_function("document.querySelector('img.code').naturalWidth > 100")
-    expect(code).to_be_visible()
+    expect(code).to_have_js_property("complete", True)
+    assert code.evaluate("(image) => image.naturalWidth") > 100
     assert GUEST["Фамилия"] not in page.content()
     assert fits(page)
 

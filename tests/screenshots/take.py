@@ -81,8 +81,8 @@ def _guests(playwright: Playwright, links: dict[str, str]) -> str:
             if options is PHONE:
                 page.get_by_role("button", name="Зарегистрироваться").click()
                 page.get_by_role("link", name="Открыть билет").click()
-                expect(page.get_by_role("img", name="QR-код вашего билета")).to_be_visible()
-                page.wait_for_function("document.querySelector('img.code').naturalWidth > 100")
+                code = page.get_by_role("img", name="QR-код вашего билета")
+                expect(code).to_have_js_property("complete", True)
                 _take(page, "ticket")
                 return page.url
     raise AssertionError
