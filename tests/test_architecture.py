@@ -16,7 +16,6 @@ ONLY_THERE = {
     "app": (),
     "b24.sandbox": ("app.py", "b24/sandbox/"),
     "flask": ("app.py", "handlers/", "placements/", "b24/sandbox/"),
-    "flask_babel": ("app.py", "handlers/", "placements/"),
     "sqlalchemy": ("b24/store/", "b24/leases.py", "b24/limits.py", "b24/portals.py", "smart_process/store/"),
     "alembic": ("b24/store/", "smart_process/store/"),
     "psycopg": ("b24/store/",),
