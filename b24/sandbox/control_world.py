@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from b24.sandbox import apps, mail
+from b24.sandbox import apps, mail, restrictions
 from b24.sandbox.control import Control, Problem, number, read, route
 from b24.sandbox.crm import forms
 from b24.sandbox.portal import LocalPortal
@@ -71,6 +71,19 @@ def _offset(portal: LocalPortal, params: dict[str, Any]) -> timedelta:
     if "offset_s" in params:
         return timedelta(seconds=float(params["offset_s"]))
     return portal.clock_offset + timedelta(seconds=float(params.get("advance_s", 0)))
+
+
+@route("POST", "restrictions")
+def restrict(control: Control, request: Request, _place: dict[str, Any]) -> dict[str, list[str]]:
+    """Set what the plan does not allow: ``{"names": ["item_add"]}``; none lifts all."""
+    wanted = read(request).get("names") or []
+    names = [str(each) for each in wanted] if isinstance(wanted, list) else [str(wanted)]
+    with control.portal.transaction():
+        try:
+            restrictions.impose(control.portal, names)
+        except ValueError as error:
+            raise Problem(str(error)) from error
+    return {"names": names}
 
 
 @route("POST", "limits/reset")

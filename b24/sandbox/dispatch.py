@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from b24.sandbox import access, batch, oauth, visibility
+from b24.sandbox import access, batch, oauth, restrictions, visibility
 from b24.sandbox.access import Caller
 from b24.sandbox.faults import Faults
 from b24.sandbox.kernel import Answer, Call, RestError
@@ -97,6 +97,12 @@ class Dispatcher:
             raise RestError("QUERY_LIMIT_EXCEEDED", "Too many requests", 503)
 
     def _identify(self, incoming: Incoming) -> Caller:
+        caller = self._caller(incoming)
+        with self.portal.transaction():
+            restrictions.demand(self.portal, "rest")
+        return caller
+
+    def _caller(self, incoming: Incoming) -> Caller:
         if len(incoming.path) == 2:
             with self.portal.transaction():
                 return access.by_webhook(self.portal, *incoming.path)

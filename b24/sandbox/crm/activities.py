@@ -338,8 +338,23 @@ def _selected(row: sqlite3.Row, names: set[str]) -> dict[str, Any]:
     full = shown(row)
     result = full if not names or "*" in names else {k: v for k, v in full.items() if k in names or k == "ID"}
     if "COMMUNICATIONS" in names:
-        result["COMMUNICATIONS"] = json.loads(row["communications"])
+        rows = [mapping(each) for each in json.loads(row["communications"])]
+        result["COMMUNICATIONS"] = [_communication(row["id"], n, each) for n, each in enumerate(rows)]
+    if "FILES" in names:
+        result["FILES"] = []
     return result
+
+
+def _communication(activity_id: int, place: int, given: dict[str, Any]) -> dict[str, Any]:
+    """One channel of an activity; the number of its row is made of the activity's."""
+    return {
+        "ID": str(activity_id * 10 + place),
+        "TYPE": text(given.get("TYPE")),
+        "VALUE": text(given.get("VALUE")),
+        "ENTITY_ID": text(given.get("ENTITY_ID")),
+        "ENTITY_TYPE_ID": text(given.get("ENTITY_TYPE_ID")),
+        "ENTITY_SETTINGS": given.get("ENTITY_SETTINGS") or [],
+    }
 
 
 def _readable(call: Call, row: sqlite3.Row) -> bool:

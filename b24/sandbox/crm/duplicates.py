@@ -119,17 +119,23 @@ def _items(call: Call, entity_type_id: int, ids: list[int]) -> list[Item]:
     return items
 
 
-def _merged_values(survivor: Item, others: list[Item]) -> dict[str, Any]:
-    """What the survivor takes over from the others.
+def _mergeable(field: Field) -> bool:
+    if field.upper in _KEPT or field.derived or field.disabled or field.parent_type is not None:
+        return False
+    return field.upper not in ("CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID")
+
+
+def _merged_values(
+    survivor: Item, others: list[Item], decided: frozenset[str] | set[str] = frozenset()
+) -> dict[str, Any]:
+    """What the survivor takes over from the others, but for fields already ``decided``.
 
     Raises:
         _Conflict: a field is filled differently and nothing says which is right.
     """
     taken: dict[str, Any] = {}
     for field in survivor.kind.fields.values():
-        if field.upper in _KEPT or field.derived or field.disabled or field.parent_type is not None:
-            continue
-        if field.upper in ("CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID"):
+        if field.upper in decided or not _mergeable(field):
             continue
         value = survivor.value(field.upper)
         for other in others:
@@ -154,6 +160,47 @@ def _united(survivor: Item, field: Field, value: Any, other: Item) -> Any:
     if is_empty(value) or value == 0:
         return incoming
     raise _Conflict
+
+
+def open_questions(survivor: Item, others: list[Item]) -> list[Field]:
+    """Fields filled differently, about which a person merging by hand has to decide."""
+    questions = []
+    for field in survivor.kind.fields.values():
+        if not _mergeable(field):
+            continue
+        value = survivor.value(field.upper)
+        try:
+            for other in others:
+                value = _united(survivor, field, value, other)
+        except _Conflict:
+            questions.append(field)
+    return questions
+
+
+def merge_by_hand(
+    portal: Any, user_id: int, survivor: Item, others: list[Item], chosen: dict[str, Item]
+) -> None:
+    """Merge as people do on the portal's merge page; call inside a transaction.
+
+    Args:
+        chosen: by database name, whose value the survivor gets; fields left out are united as in the batch.
+
+    Raises:
+        RestError: ``ACCESS_DENIED``, or ``INVALID_ARG_VALUE`` when two values contradict and none is chosen.
+    """
+    number = survivor.kind.entity_type_id
+    rights.demand(portal, user_id, number, "update", survivor.row)
+    for other in others:
+        rights.demand(portal, user_id, number, "delete", other.row)
+    taken: dict[str, Any] = {}
+    try:
+        taken = _merged_values(survivor, others, set(chosen))
+    except _Conflict:
+        raise RestError("INVALID_ARG_VALUE", "Выберите, какое из разных значений оставить.") from None
+    for upper, source in chosen.items():
+        if store.differs(survivor.value(upper), source.value(upper)):
+            taken[upper] = source.value(upper)
+    _merge(portal, user_id, survivor, others, taken)
 
 
 def _automatic(item: Item, title: str | None) -> bool:

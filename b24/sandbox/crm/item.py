@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from b24.sandbox import restrictions
 from b24.sandbox.crm import multifields, reading, recycle, rights, store
 from b24.sandbox.crm.multifields import Change
 from b24.sandbox.crm.objects import WITH_COMMUNICATIONS, Field
@@ -88,6 +89,8 @@ def item_add(call: Call) -> Any:
     kind = kind_of(call)
     fields = fields_of(call)
     rights.demand(call.portal, call.user_id, kind.entity_type_id, "add")
+    if kind.is_smart_process:
+        restrictions.demand(call.portal, "item_add")
     values = read_fields(call, kind, fields)
     changes = _communications(kind, fields, adding=True)
     item_id = store.create(call.portal, call.user_id, kind, values, changes)
@@ -99,6 +102,8 @@ def item_update(call: Call) -> Any:
     """Change an item; nothing different is not saved and raises no event."""
     kind = kind_of(call)
     item = item_of(call, kind, "update")
+    if kind.is_smart_process:
+        restrictions.demand(call.portal, "item_update")
     fields = fields_of(call)
     values = read_fields(call, kind, fields)
     changes = _communications(kind, fields, adding=False)
@@ -203,7 +208,7 @@ def _import_one(call: Call, kind: ObjectType, fields: dict[str, Any]) -> int:
         if value:
             system[upper] = value
     changes = _communications(kind, fields, adding=True)
-    return store.create(call.portal, call.user_id, kind, values, changes, system=system)
+    return store.create(call.portal, call.user_id, kind, values, changes, system=system, automation=False)
 
 
 @method("crm.item.import", scope="crm")

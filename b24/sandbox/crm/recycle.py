@@ -82,12 +82,31 @@ def restore(portal: Any, user_id: int | None, bin_id: int) -> tuple[int, int] | 
     }
     system = {k: v for k, v in kept.items() if k in ("CREATED_TIME", "CREATED_BY")}
     changes = [Change(None, *values) for values in picture["fm"]]
-    item_id = store.create(portal, user_id, kind, kept, changes, system=system)
+    kept |= _place(db, kind, kept)
+    item_id = store.create(
+        portal, user_id, kind, kept, changes, system=system, automation=False, checked=False
+    )
     _tie_again(db, kind, item_id, picture)
     for module in (timeline, activities, tasks):
         module.repoint(db, kind.entity_type_id, row["item_id"], item_id)
     db.execute("DELETE FROM crm_recycle_bin WHERE id = ?", (bin_id,))
     return kind.entity_type_id, item_id
+
+
+def _place(db: sqlite3.Connection, kind: ObjectType, kept: dict[str, Any]) -> dict[str, Any]:
+    """Where the item stood; the first stage, or the default funnel, where people have removed those since."""
+    schema = read_schema(db)
+    category_id = kept.get("CATEGORY_ID") or 0
+    if kind.categories and not any(each.id == category_id for each in kind.categories):
+        return {"CATEGORY_ID": None, "STAGE_ID": None}
+    if kind.has_stages and schema.stage(kind, category_id, kept.get("STAGE_ID")) is None:
+        return {"STAGE_ID": None}
+    return {}
+
+
+def discard(db: sqlite3.Connection, bin_id: int) -> bool:
+    """Throw something away for good; whether it was there."""
+    return bool(db.execute("DELETE FROM crm_recycle_bin WHERE id = ?", (bin_id,)).rowcount)
 
 
 def _tie_again(db: sqlite3.Connection, kind: ObjectType, item_id: int, picture: dict[str, Any]) -> None:

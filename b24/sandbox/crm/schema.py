@@ -60,6 +60,9 @@ tables(
         id INTEGER PRIMARY KEY AUTOINCREMENT, userfield_id INTEGER NOT NULL, value TEXT NOT NULL,
         def TEXT NOT NULL DEFAULT 'N', sort INTEGER NOT NULL DEFAULT 500, xml_id TEXT NOT NULL);
     CREATE INDEX IF NOT EXISTS crm_userfield_enum_field ON crm_userfield_enum (userfield_id, sort, id);
+    CREATE TABLE IF NOT EXISTS crm_stage_required (
+        entity_type_id INTEGER NOT NULL, field TEXT NOT NULL, stage_id TEXT NOT NULL,
+        PRIMARY KEY (entity_type_id, stage_id, field)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS crm_counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
     """
 )
@@ -107,6 +110,7 @@ class ObjectType:
     by_upper: dict[str, Field] = field(default_factory=dict)
     categories: list[Category] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
+    stage_required: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def is_smart_process(self) -> bool:
@@ -251,6 +255,10 @@ def _load(db: sqlite3.Connection) -> Schema:
     _add_parents(db, schema)
     for kind in schema.types.values():
         _add_fields(db, schema, kind)
+    for row in db.execute("SELECT * FROM crm_stage_required"):
+        kind = schema.types[row["entity_type_id"]]
+        known = kind.stage_required.get(row["stage_id"], frozenset())
+        kind.stage_required[row["stage_id"]] = known | {row["field"]}
     return schema
 
 

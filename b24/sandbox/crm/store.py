@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from b24.sandbox.crm import history, links, multifields
 from b24.sandbox.crm.multifields import Change
-from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD
+from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD, Field
 from b24.sandbox.crm.schema import FAILURE, SUCCESS, ObjectType, Schema, Stage, next_id, read_schema
 from b24.sandbox.crm.values import is_empty
 from b24.sandbox.kernel import RestError, tables
@@ -53,6 +54,8 @@ _COLUMN_OF = {upper: upper.lower() for upper in COLUMNS}
 _NO_DEFAULT = frozenset({"HONORIFIC", "STAGE_ID", "PREVIOUS_STAGE_ID"})
 _BONDS = frozenset({"CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID"})
 _EVENT_NAMES = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY"}
+#: Who wants to know that an item entered a stage: called with the portal, its entityTypeId, id and the stage.
+ENTERED: list[Callable[[Any, int, int, str], None]] = []
 
 
 @dataclass
@@ -185,15 +188,23 @@ def _not_valid(kind: ObjectType, upper: str) -> RestError:
     return RestError("CRM_FIELD_ERROR_VALUE_NOT_VALID", f'Invalid value for field "{title}"')
 
 
-def demand_filled(kind: ObjectType, value_of: Any) -> None:
-    """Refuse an item whose mandatory custom fields are empty.
+def demand_filled(kind: ObjectType, value_of: Any, stage: Stage | None = None) -> None:
+    """Refuse an item whose mandatory custom fields, or fields mandatory on its stage, are empty.
 
     Raises:
         RestError: ``CRM_FIELD_ERROR_REQUIRED``.
     """
     for each in kind.fields.values():
         if each.dynamic and each.required and each.type != "boolean" and is_empty(value_of(each.upper)):
-            raise RestError("CRM_FIELD_ERROR_REQUIRED", f'The "{each.title}" field is required')
+            raise _missing(each)
+    for upper in sorted(kind.stage_required.get(stage.status_id, ()) if stage else ()):
+        found = kind.by_upper.get(upper)
+        if found is not None and is_empty(value_of(upper)):
+            raise _missing(found)
+
+
+def _missing(field: Field) -> RestError:
+    return RestError("CRM_FIELD_ERROR_REQUIRED", f'The "{field.title}" field is required')
 
 
 def create(
@@ -205,11 +216,14 @@ def create(
     *,
     system: dict[str, Any] | None = None,
     events: bool = True,
+    automation: bool = True,
+    checked: bool = True,
 ) -> int:
     """Make an item; ``values`` are stored values under database names. Returns its id.
 
     ``system`` overrides what the portal fills itself (an import by an administrator). ``user_id`` ``None``
-    is a form or a robot.
+    is a form or a robot. ``automation`` is off for imports and what comes back from the recycle bin,
+    ``checked`` for the latter only: it may lack what has become mandatory since.
 
     Raises:
         RestError: an unknown stage, a mandatory field without a value.
@@ -218,7 +232,8 @@ def create(
     schema = read_schema(db)
     filled = _defaults(portal, schema, kind, user_id) | {k: v for k, v in values.items() if v is not None}
     category_id, stage = _placed(schema, kind, values)
-    demand_filled(kind, filled.get)
+    if checked:
+        demand_filled(kind, filled.get, stage)
     item_id = next_id(db, f"item_{kind.entity_type_id}")
     filled |= {"CATEGORY_ID": category_id}
     filled |= _system_values(portal, user_id, stage) | (system or {})
@@ -240,7 +255,14 @@ def create(
         )
     if events:
         emit_change(portal, kind, item_id, "ADD", user_id)
+    if stage is not None and automation:
+        _entered(portal, kind, item_id, stage)
     return item_id
+
+
+def _entered(portal: Any, kind: ObjectType, item_id: int, stage: Stage) -> None:
+    for tell in ENTERED:
+        tell(portal, kind.entity_type_id, item_id, stage.status_id)
 
 
 def _system_values(portal: Any, user_id: int | None, stage: Stage | None) -> dict[str, Any]:
@@ -344,8 +366,11 @@ def update(
     communications: list[Change] | None = None,
     *,
     events: bool = True,
+    checked: bool = True,
 ) -> bool:
     """Write what differs; nothing different means nothing saved and no event. Returns whether it was saved.
+
+    ``checked`` false leaves mandatory fields aside, as the portal's own automation does.
 
     Raises:
         RestError: an unknown stage or funnel, a mandatory field without a value when the stage changes.
@@ -358,8 +383,8 @@ def update(
         if not _is_bond(kind, upper) and differs(item.value(upper), value)
     }
     moved = _move(schema, item, plain)
-    if moved and not _funnel_changed(item, plain):
-        demand_filled(kind, lambda upper: plain.get(upper, item.value(upper)))
+    if checked and moved and not _funnel_changed(item, plain):
+        demand_filled(kind, lambda upper: plain.get(upper, item.value(upper)), moved)
     bound = bind(db, kind, item.id, values)
     communicated = multifields.apply(db, kind.entity_type_id, item.id, communications or [])
     if not (plain or bound or communicated):
@@ -367,6 +392,8 @@ def update(
     _save(portal, user_id, item, plain, moved)
     if events:
         _tell(portal, user_id, item, plain)
+    if moved:
+        _entered(portal, kind, item.id, moved)
     return True
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from typing import Any
 
 from b24.sandbox.crm import owners, store
+from b24.sandbox.crm.activity_types import described
 from b24.sandbox.crm.params import PAGE, fields_of, integer, listing, mapping, required, start_of, text
 from b24.sandbox.crm.schema import as_entity_type_id
 from b24.sandbox.crm.values import iso_of
@@ -25,24 +26,26 @@ tables(
     """
 )
 
-ICONS = (
-    "info",
-    "comment",
-    "check",
-    "camera",
-    "mail-outcome",
-    "call-completed",
-    "task",
-    "document",
-    "attention",
+#: An entry stands in the timeline of its owner and of whatever it was bound to since.
+_SHOWN_AT = (
+    "(entity_type_id = ?1 AND item_id = ?2 OR id IN"
+    " (SELECT owner_id FROM crm_timeline_binding WHERE entity_type_id = ?1 AND item_id = ?2))"
 )
+_FIELDS = """
+ID integer r ID
+CREATED datetime r Дата добавления
+ENTITY_ID integer qi Элемент
+ENTITY_TYPE string qi Тип элемента
+AUTHOR_ID integer i Автор
+COMMENT string - Текст комментария
+FILES attached_diskfile m Файлы
+"""
 
 
 def entries(db: sqlite3.Connection, entity_type_id: int, item_id: int) -> list[sqlite3.Row]:
     """Comments and log entries of an item, last first (the web UI's view)."""
     return db.execute(
-        "SELECT * FROM crm_timeline WHERE entity_type_id = ? AND item_id = ? ORDER BY id DESC",
-        (entity_type_id, item_id),
+        f"SELECT * FROM crm_timeline WHERE {_SHOWN_AT} ORDER BY id DESC", (entity_type_id, item_id)
     ).fetchall()
 
 
@@ -156,7 +159,7 @@ def comment_list(call: Call) -> Answer:
     column = {"ID": "id", "CREATED": "created", "AUTHOR_ID": "author_id"}.get(name, "id")
     sign = "DESC" if text(direction).upper() == "DESC" else "ASC"
     rows = call.db.execute(
-        "SELECT * FROM crm_timeline WHERE kind = 'comment' AND entity_type_id = ? AND item_id = ?"
+        f"SELECT * FROM crm_timeline WHERE kind = 'comment' AND {_SHOWN_AT}"
         f" ORDER BY {column} {sign}, id {sign}",
         (owner.kind.entity_type_id, owner.id),
     ).fetchall()
@@ -168,14 +171,22 @@ def comment_list(call: Call) -> Answer:
 
 
 @method("crm.timeline.comment.update", scope="crm")
-def comment_update(call: Call) -> bool:
-    """Change the text of a comment."""
+def comment_update(call: Call) -> int:
+    """Change the text of a comment; answers with its id."""
     row = _comment(call)
     fields = mapping(call.params.get("fields"))
     if "COMMENT" in fields:
+        if not text(fields["COMMENT"]).strip():
+            raise RestError("INVALID_ARG_VALUE", "Empty comment")
         call.db.execute("UPDATE crm_timeline SET body = ? WHERE id = ?", (text(fields["COMMENT"]), row["id"]))
     _tell(call, "UPDATE", row["id"])
-    return True
+    return int(row["id"])
+
+
+@method("crm.timeline.comment.fields", scope="crm")
+def comment_fields(_call: Call) -> Any:
+    """Description of a comment."""
+    return described(_FIELDS)
 
 
 @method("crm.timeline.comment.delete", scope="crm")
@@ -240,8 +251,11 @@ def log_list(call: Call) -> Answer:
     )
     rows = [row for row in entries(call.db, owner.kind.entity_type_id, owner.id) if row["kind"] == "log"]
     start = max(start_of(call), 0)
-    page = [_shown_log(row) for row in reversed(rows)][start : start + PAGE]
-    return Answer({"logMessages": page}, len(rows), start + PAGE if len(rows) > start + PAGE else None)
+    orders = [text(way).upper() for way in mapping(call.params.get("order")).values()]
+    if orders[:1] != ["DESC"]:
+        rows.reverse()
+    page = [_shown_log(row) for row in rows[start : start + PAGE]]
+    return Answer(page, len(rows), start + PAGE if len(rows) > start + PAGE else None)
 
 
 @method("crm.timeline.logmessage.delete", scope="crm")
@@ -250,9 +264,3 @@ def log_delete(call: Call) -> bool:
     row = _log(call, integer(required(call, "id")))
     call.db.execute("DELETE FROM crm_timeline WHERE id = ?", (row["id"],))
     return True
-
-
-@method("crm.timeline.icon.list", scope="crm")
-def icon_list(_call: Call) -> Any:
-    """Codes of icons for log entries."""
-    return {"icons": [{"code": code, "isSystem": True, "fileUri": None} for code in ICONS]}

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from typing import Any
 
+from b24.sandbox import restrictions
 from b24.sandbox.crm import categories, filters
 from b24.sandbox.crm.filters import Column
 from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, QUOTE, SMART_INVOICE, upper_name
@@ -176,6 +177,7 @@ def type_add(call: Call) -> Any:
     title = text(fields.get("title")).strip()
     if not title:
         raise RestError("BX_EMPTY_REQUIRED", 'Required field "Title" is not filled in')
+    restrictions.demand(call.portal, "type_add")
     number = _chosen_entity_type_id(call.db, fields.get("entityTypeId"))
     flags = _flags(fields, dict.fromkeys(FLAGS, "N") | {"isSetOpenPermissions": "Y"})
     now = int(call.portal.now().timestamp())
@@ -205,6 +207,7 @@ def type_update(call: Call) -> Any:
     """Change settings; relations are replaced as a whole, their errors are silent."""
     _admin(call)
     row = _row(call.db, "id", required(call, "id"))
+    restrictions.demand(call.portal, "type_update")
     fields = mapping(call.params.get("fields"))
     flags = _flags(fields, json.loads(row["settings"]))
     linked = _linked(fields, flags, json.loads(row["linked"]))
@@ -291,6 +294,8 @@ def type_delete(call: Call) -> Any:
     call.db.execute("DELETE FROM crm_userfield WHERE entity_id = ?", (entity,))
     call.db.execute("DELETE FROM crm_status WHERE entity_id LIKE ?", (f"DYNAMIC_{number}_STAGE_%",))
     call.db.execute("DELETE FROM crm_category WHERE entity_type_id = ?", (number,))
+    call.db.execute("DELETE FROM crm_stage_required WHERE entity_type_id = ?", (number,))
+    call.db.execute("DELETE FROM crm_trigger_rule WHERE entity_type_id = ?", (number,))
     call.db.execute("DELETE FROM crm_relation WHERE ? IN (parent_type, child_type)", (number,))
     call.db.execute("DELETE FROM crm_type WHERE id = ?", (row["id"],))
     changed(call.db)

@@ -77,7 +77,7 @@ def test_a_log_entry_comes_back_whole(rest: Rest, deal: int) -> None:
     }  # fmt: skip
     assert rest("crm.timeline.logmessage.get", {"id": entry["id"]})["logMessage"] == entry
     listed = rest("crm.timeline.logmessage.list", {"entityTypeId": 2, "entityId": deal})
-    assert listed["logMessages"] == [entry]
+    assert listed == [entry]
 
 
 def todo(rest: Rest, deal: int, **more: Any) -> int:
