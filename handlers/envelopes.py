@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -35,12 +36,22 @@ def json_object() -> dict[str, Any]:
     """The request's body. ``Problem`` 400 for anything but a JSON object, 413 for a huge one."""
     request.max_content_length = MOST_BYTES
     try:
-        body = json.loads(request.get_data(cache=False))
+        body = json.loads(request.get_data(cache=False), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as unreadable:
         raise Problem(400, "unreadable", "Тело запроса – не JSON.") from unreadable
     if not isinstance(body, dict):
         raise Problem(400, "unreadable", "Тело запроса – не объект JSON.")
     return body
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float | None:
+    """What is echoed has to be JSON again: there is no infinity in it, only numbers too large for us."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def envelope(name: str) -> Envelope:

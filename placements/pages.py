@@ -93,9 +93,10 @@ def _guarded(view: Any) -> ResponseReturnValue:
             "Портал не подтвердил, что эту страницу открыли вы. Обновите страницу портала.",
         )
     except B24Error:
+        # 424 and not 503: what failed is the portal or its patience, which a stranger may try; we are well.
         return message(
             None,
-            503,
+            424,
             "Портал не отвечает",
             "Не удалось проверить ваш доступ. Обновите страницу через минуту.",
         )
@@ -190,6 +191,6 @@ def _renewed(service: Service) -> ResponseReturnValue:
     except Untrusted as error:
         return problem(401, error.code.lower(), "Страница открыта слишком давно. Обновите её.")
     except B24Error:
-        return problem(503, "portal", "Портал не отвечает. Повторите через минуту.")
+        return problem(424, "portal", "Портал не отвечает. Повторите через минуту.")
     fresh = PageSession(**{**vars(old), "is_admin": viewer.is_admin})
     return {"session": fresh.sign(service.secrets)}, 200, {"Cache-Control": "no-store"}

@@ -53,7 +53,7 @@ def page_api(service: Service, *pages: str) -> Callable[[View[P]], Callable[P, R
         pages: names of the pages that may call it; none: any page of ours.
 
     A ``Forbidden`` the view raises becomes 403 with its text, a refusal of the portal 422, its other
-    errors 503. Answers are never stored by caches.
+    errors 424. Answers are never stored by caches.
     """
 
     def decorate(view: View[P]) -> Callable[P, ResponseReturnValue]:
@@ -151,7 +151,7 @@ def _answer(session: PageSession, view: Callable[[], Any]) -> ResponseReturnValu
     except Rejected as error:
         return problem(422, _code(error), "Портал отказал в этом действии.", session.language)
     except B24Error as error:
-        return problem(503, _code(error), "Портал не отвечает. Повторите через минуту.", session.language)
+        return problem(424, _code(error), "Портал не отвечает. Повторите через минуту.", session.language)
     if isinstance(answer, Response):
         answer.headers.setdefault("Cache-Control", "no-store")
     return answer

@@ -108,7 +108,7 @@ def validate(form: Form, region: str, _: Translator) -> Identity | Invalid:
         for name in ("last_name", "first_name")
         if name not in errors and not names.words(values[name])
     }
-    email, phone = email_of(values["email"]), phone_of(values["phone"], region)
+    email, phone = _one_address(values["email"]), phone_of(values["phone"], region)
     if not email:
         errors.setdefault("email", _("Проверьте адрес: похоже, в нём опечатка. Пример: name@company.kz"))
     if not phone:
@@ -292,6 +292,15 @@ def _registered(tx: Tx, seat: Participation, *, new: bool) -> Registered:
 def _tidy(text: str) -> str:
     """One line without invisible characters: they are pasted along and break a look-up."""
     return " ".join("".join(letter for letter in text if letter.isprintable() or letter.isspace()).split())
+
+
+def _one_address(typed: str) -> str:
+    """The address of the form's field; "" for several and for a blank inside one.
+
+    Of «ivan ov@firma.kz» only «ov@firma.kz» is an address, and the ticket would go to a stranger.
+    """
+    named = "<" in typed and typed.endswith(">")
+    return email_of(typed) if named or not re.search(r"[\s,;]", typed.strip(" ,;")) else ""
 
 
 def _empty(name: str, _: Translator) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -336,6 +337,18 @@ def test_one_unreadable_scan_is_invalid_and_the_others_are_judged(door: Door, br
 def test_an_entry_that_is_no_scan_at_all_is_invalid(door: Door, entry: Any) -> None:
     (verdict,) = door.call("/api/v1/scans", {"scans": [entry]}).json["verdicts"]
     assert (verdict["scan_id"], verdict["verdict"], verdict["person"]) == (None, "invalid", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "status"), [("NaN", 400), ('{"a": -Infinity}', 400), ("1e999", 200), ('{"a": [1e999]}', 200)]
+)
+def test_an_answer_is_json_whatever_numbers_were_sent(door: Door, told: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {door.token}"}
+    for path, key in (("scans", "scan_id"), ("flags", "action_id")):
+        body = f'{{"{path}": [{{"{key}": {told}}}]}}'
+        reply = door.web.post(f"/api/v1/{path}", data=body, headers=headers)
+        assert reply.status_code == status
+        json.loads(reply.text, parse_constant=pytest.fail)
 
 
 STRANGE: list[dict[str, Any]] = [

@@ -138,6 +138,21 @@ def test_a_forged_launch_gets_no_session(
     assert 'data-session=""' in reply.text
 
 
+def test_a_portal_that_fails_is_no_failure_of_ours(place: PortalAndApp, item_id: int) -> None:
+    opened, token, viewer = place.opened(), session(place, item_id), token_of(place)
+    place.rest.control("faults", {"5xx": 1.0})
+    try:
+        launch, renewal = (
+            place.post("/b24/app", opened),
+            place.web.post("/b24/page/session", headers={HEADER: token, TOKEN_HEADER: viewer}),
+        )
+        action = act(place, token, viewer)
+    finally:
+        place.rest.control("faults", {}, method="DELETE")
+    assert [launch.status_code, renewal.status_code, action.status_code] == [424, 424, 424]
+    assert 'data-session=""' in launch.text
+
+
 def test_the_main_page_begins_with_what_to_do(place: PortalAndApp, tmp_path: Path) -> None:
     with Sandbox(Options(port=0, seed="empty", limits=False, pages=False)) as sandbox:
         fresh = portal_and_app(sandbox, f"sqlite:///{tmp_path / 'app.db'}")
