@@ -264,7 +264,7 @@ def _told(case: Case, rule: Rule, deadline: datetime, table: Sequence[Rule]) -> 
         "rules_version": number,
         "priority": rule.priority,
         "explanation": explaining.explain(case.scene, rule, number, deadline, case.words),
-        "content": _content(case, explaining.todo(case.scene, rule, deadline, case.words)),
+        "content": _content(case, explaining.todo(case.scene, rule, case.words)),
     }
 
 

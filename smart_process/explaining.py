@@ -133,11 +133,9 @@ def title(scene: Scene, rule: Rule, _: Translator) -> str:
     return f"{lead} – {scene.event_title}"[:LONGEST_TITLE]
 
 
-def todo(scene: Scene, rule: Rule, deadline: datetime, _: Translator) -> str:
-    """What is to be done until when, for the to-do in the timeline."""
-    until = language.moment(deadline, scene.zone, _)
-    said = _("%(todo)s: %(who)s, до %(until)s", todo=_(rule.todo), who=scene.subject, until=until)
-    return said[:LONGEST_TITLE]
+def todo(scene: Scene, rule: Rule, _: Translator) -> str:
+    """What is to be done, for the to-do in the timeline; its deadline the portal shows in the reader's own zone."""
+    return f"{_(rule.todo)}: {scene.subject}"[:LONGEST_TITLE]
 
 
 def _quoted(title: str) -> str:
@@ -163,6 +161,7 @@ def explain(scene: Scene, rule: Rule, rules_version: int, deadline: datetime, _:
         *_told(scene, _),
         *(f"{guest.name}: «{guest.note}»" for guest in scene.guests if guest.note),
         _because(rule, rules_version, _),
+        _("Время везде – по мероприятию (%(zone)s).", zone=scene.zone.key),
     ]
     return "\n".join(parts)
 
