@@ -6,7 +6,7 @@ everybody who needs it, and it is looked up by our key before it is repeated (de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from b24 import errors
@@ -23,7 +23,11 @@ from smart_process.sync.work import Commands, Work, all_failed, all_unread, fail
 
 MARK = "company"
 AT_ONCE = 25
+PAGE = 50
+MOST = 1000
+"""So many cards with one word in their title are looked through; behind a commoner word only people find one."""
 Row = Mapping[str, Any]
+Item = Mapping[str, Any]
 
 
 class Undecided(Exception):
@@ -43,23 +47,53 @@ def find(work: Work, people: Mapping[str, Row]) -> dict[str, int | Undecided]:
             if made:
                 found[key] = made
     asking = {key: row for key, row in people.items() if key not in found}
-    names = {company_key(row["company_name"]): row["company_name"] for row in asking.values()}
-    replies = work.read({name: _named(text) for name, text in names.items()})
+    cards = _named(work, {company_key(row["company_name"]) for row in asking.values()})
     for key, row in asking.items():
-        match = _match(row, replies[company_key(row["company_name"])]["items"])
+        match = _match(row, cards[company_key(row["company_name"])])
         if match is not None:
             found[key] = match
     return found
 
 
-def _named(name: str) -> tuple[str, Mapping[str, Any]]:
-    core = max(company_key(name).split(), key=len)
-    return "crm.item.list", {"entityTypeId": COMPANY, "filter": {"%title": core}, "start": 0}
+def _named(work: Work, names: Collection[str]) -> dict[str, list[Item] | None]:
+    """Cards in whose title the longest word of a name stands; ``None``: too many to be looked through."""
+    first = work.answers({name: _search(name, 0) for name in names})
+    pages = {
+        f"{at}:{name}": _search(name, at)
+        for name, answer in first.items()
+        for at in range(PAGE, min(answer.total or 0, MOST), PAGE)
+    }
+    more = work.read(pages)
+    found: dict[str, list[Item] | None] = {
+        name: list(answer.result["items"]) for name, answer in first.items()
+    }
+    for key, result in more.items():
+        some = found[key.partition(":")[2]]
+        if some is not None:
+            some.extend(result["items"])
+    return found | {name: None for name, answer in first.items() if (answer.total or 0) > MOST}
 
 
-def _match(row: Row, items: Sequence[Mapping[str, Any]]) -> int | Undecided | None:
+def _search(name: str, start: int) -> tuple[str, Mapping[str, Any]]:
+    word = max(name.split(), key=len)
+    # Without a selection, because only then mails come along (`fm`).
+    return "crm.item.list", {
+        "entityTypeId": COMPANY,
+        "filter": {"%title": word},
+        "order": {"id": "ASC"},
+        "start": start,
+    }
+
+
+def _match(row: Row, items: Sequence[Item] | None) -> int | Undecided | None:
+    if items is None:
+        return Undecided()
     cards = [(int(one["id"]), str(one["title"] or "")) for one in items]
     same_name = named(cards, row["company_name"])
+    ours = [one for one in items if int(one["id"]) in same_name and one.get("originatorId") == APP]
+    if len(ours) == 1:
+        # Made by us, perhaps a moment ago by a call that has no answer yet.
+        return int(ours[0]["id"])
     proven = [
         int(one["id"]) for one in items if int(one["id"]) in same_name and _shares_domain(row["email"], one)
     ]

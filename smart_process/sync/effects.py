@@ -7,6 +7,7 @@ from typing import Any
 
 from b24 import errors
 from b24.store import marks
+from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
@@ -15,6 +16,14 @@ from smart_process.sync.work import Work, all_failed, all_unread, failed
 
 MARK = "effect"
 OWNERS = {DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
+
+
+def comment(tx: Tx, work: Work, key: str, entity_type_id: int, item_id: int, text: str) -> None:
+    """Have something said once in a card's timeline; ``key`` names the occasion."""
+    body = {"entity_type_id": entity_type_id, "item_id": item_id, "text": text}
+    made = store.add_effect(tx, work.portal_id, "comment", key, body)
+    if made is not None:
+        marks.mark(tx, work.portal_id, MARK, [made], now=work.now())
 
 
 def comments_and_notices(work: Work) -> int:

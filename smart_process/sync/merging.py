@@ -15,10 +15,13 @@ from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.facts import Kind, NewFact
+from smart_process.language import translator
 from smart_process.store import journal, messages
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync.work import Work, all_failed, failed, later
+from smart_process.sync import effects
+from smart_process.sync.existing import existing
+from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
 MARK = "merge"
 
@@ -81,11 +84,40 @@ def cards(work: Work) -> int:
         rows = {row["id"]: row for row in store.participations(tx, [pair[0] for pair in pairs.values()])}
     ready = {one: pair for one, pair in pairs.items() if (row := rows.get(pair[0])) and row["item_id"]}
     _adopt(work, {one: pair for one, pair in pairs.items() if one not in ready}, rows)
-    ready = {one: (pid, item) for one, (pid, item) in ready.items() if rows[pid]["item_id"] != item}
-    work.finish([one for one in claimed if _same(pairs[one], rows)])
+    work.finish([one for one in ready if _same(pairs[one], rows)])
+    ready = {one: pair for one, pair in ready.items() if not _same(pair, rows)}
+    try:
+        ready = _still_two(work, ready, rows)
+    except errors.B24Error as error:
+        all_unread(work, ready, error)
+        return len(claimed)
     if ready:
         _merge(work, ready, rows)
     return len(claimed)
+
+
+def _still_two(
+    work: Work, pairs: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
+) -> dict[Mark, tuple[int, int]]:
+    """Those of which both cards exist; a surplus one may have been merged by a call whose answer was lost."""
+    eti = work.binding.participation.entity_type_id
+    standing = existing(
+        work, eti, [item_id for pid, surplus in pairs.values() for item_id in (rows[pid]["item_id"], surplus)]
+    )
+    left = {}
+    with work.service.store.transaction() as tx:
+        for one, (pid, surplus) in pairs.items():
+            survivor = rows[pid]["item_id"]
+            if survivor not in standing:
+                # Deleted meanwhile: the pull records it, and finds a place for the other.
+                keys = [f"{eti}:{survivor}", f"{eti}:{surplus}"]
+                marks.mark(tx, work.portal_id, "pull", keys, now=work.now())
+                marks.done(tx, [one])
+            elif surplus not in standing:
+                _merged(tx, work, one, pid, surplus, survivor, work.now())
+            else:
+                left[one] = (pid, surplus)
+    return left
 
 
 def _pair(one: Mark) -> tuple[int, int]:
@@ -124,7 +156,7 @@ def _merge(work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int,
         for one, (pid, item_id) in ready.items()
     }
     try:
-        replies = work.client.batch(commands, write=True)
+        replies = work.client.batch(commands, write=True, before_send=work.leaving(list(ready)))
     except errors.B24Error as error:
         all_failed(work, ready, error)
         return
@@ -134,13 +166,7 @@ def _merge(work: Work, ready: Mapping[Mark, tuple[int, int]], rows: Mapping[int,
         for one, (pid, item_id) in ready.items():
             reply = replies[one.key]
             if isinstance(reply, errors.B24Error):
-                if errors.is_not_found(reply):
-                    # Merged by a call whose answer was lost, or one of the two was deleted: the pull finds out.
-                    both = [f"{eti}:{rows[pid]['item_id']}", f"{eti}:{item_id}"]
-                    marks.mark(tx, work.portal_id, "pull", both, now=now)
-                    marks.done(tx, [one])
-                else:
-                    failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
+                failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             elif reply.result.get("STATUS") == "SUCCESS":
                 _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)
             else:
@@ -161,15 +187,17 @@ def _settle_conflicts(
     work: Work, conflicts: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
 ) -> None:
     """Values contradict: the first card keeps its own, a comment names the other, the surplus goes to the bin."""
+    _ = translator(work.settings.language)
     eti = work.binding.participation.entity_type_id
     now = work.now()
     with work.service.store.transaction() as tx:
         for pid, item_id in conflicts.values():
-            text = f"Повторная регистрация: карточка #{item_id} объединена с этой, её значения здесь не изменили ваши."
-            body = {"entity_type_id": eti, "item_id": rows[pid]["item_id"], "text": text}
-            made = store.add_effect(tx, work.portal_id, "comment", f"merge:{item_id}", body)
-            if made:
-                marks.mark(tx, work.portal_id, "effect", [made], now=now)
+            text = _(
+                "Повторная регистрация: карточка № %(number)s объединена с этой. Где их значения расходились, "
+                "остались значения этой карточки.",
+                number=item_id,
+            )
+            effects.comment(tx, work, f"merge:{item_id}", eti, rows[pid]["item_id"], text)
     try:
         replies = work.client.batch(
             {
@@ -177,6 +205,7 @@ def _settle_conflicts(
                 for one, pair in conflicts.items()
             },
             write=True,
+            before_send=work.leaving(list(conflicts)),
         )
     except errors.B24Error as error:
         all_failed(work, conflicts, error)

@@ -11,10 +11,11 @@ from b24.store import marks
 from b24.store.engine import Tx
 from smart_process import registration
 from smart_process.facts import Kind, NewFact
+from smart_process.language import translator
 from smart_process.people import Contact
 from smart_process.store import journal, participations
 from smart_process.store.people import find_or_add_person, person_for_contact
-from smart_process.sync import picture
+from smart_process.sync import effects, picture
 from smart_process.sync.people import contact_card
 from smart_process.sync.work import Work
 
@@ -41,12 +42,25 @@ def place(tx: Tx, work: Work, item: Item, contact: Item | None, event_id: int) -
             tx, event_id=event_id, item_id=int(item["id"]), contact=card, at=at, now=work.now()
         )
         found = Placed(placed.participation_id, placed.other_item_id is not None)
+        if placed.beyond is not None:
+            _say_beyond(tx, work, int(item["id"]), placed.beyond)
     else:
         found = _by_hand(tx, work, item, card, event_id, at)
     # Also for a known contact: its company, segment and responsible may be new to us.
     person_id = participations.by_id(tx, found.participation_id).person_id
     marks.mark(tx, work.portal_id, "person", [person_id], now=work.now())
     return found
+
+
+def _say_beyond(tx: Tx, work: Work, item_id: int, reason: registration.Reason) -> None:
+    """The card exists, so the guest is registered; somebody should know that the page would have said no."""
+    _ = translator(work.settings.language)
+    text = _(
+        "Эта регистрация пришла через CRM-форму; на странице регистрации в ней было бы отказано. %(reason)s",
+        reason=registration.refusal_text(reason, _),
+    )
+    eti = work.binding.participation.entity_type_id
+    effects.comment(tx, work, f"beyond:{item_id}", eti, item_id, text)
 
 
 def _card(item: Item, contact: Item | None, region: str) -> Contact:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from b24 import errors
-from b24.answers import MAX_BATCH
+from b24.answers import MAX_BATCH, Answer
 from b24.client import Client
 from b24.store import marks
 from b24.store.engine import Tx
@@ -66,18 +66,22 @@ class Work:
             marks.done(tx, some)
 
     def read(self, commands: Commands) -> dict[str, Any]:
-        """Results of any number of reads, 50 a request; the first error of one is raised for all.
+        """Results of any number of reads; see :meth:`answers`."""
+        return {key: answer.result for key, answer in self.answers(commands).items()}
+
+    def answers(self, commands: Commands) -> dict[str, Answer]:
+        """Answers to any number of reads, 50 a request; the first error of one is raised for all.
 
         Raises:
             B24Error: something could not be read.
         """
-        found: dict[str, Any] = {}
+        found: dict[str, Answer] = {}
         keys = list(commands)
         for at in range(0, len(keys), MAX_BATCH):
             for key, reply in self.client.batch({k: commands[k] for k in keys[at : at + MAX_BATCH]}).items():
                 if isinstance(reply, errors.B24Error):
                     raise reply
-                found[key] = reply.result
+                found[key] = reply
         return found
 
     def leaving(

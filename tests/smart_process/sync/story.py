@@ -7,13 +7,14 @@ through the journal. :meth:`Story.settle` lets events arrive and drains until no
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import requests
 import sqlalchemy as sa
 
 from app import create_app
@@ -29,7 +30,7 @@ from smart_process.settings import Settings, Smtp
 from smart_process.store import events, journal, setups
 from smart_process.store import tables as t
 from smart_process.sync import drain
-from tests.b24.sandbox.client import Rest
+from tests.b24.sandbox.client import Refused, Rest
 from tests.eventually import eventually
 from tests.portal_and_app import PortalAndApp, Served, make_service, make_web
 
@@ -261,6 +262,16 @@ class Story:
 
     # ------------------------------------------------------------------ people in the CRM
 
+    def insists(self, act: Callable[[], Any]) -> Any:
+        """A person repeats what the portal did not take at once."""
+        for _ in range(50):
+            try:
+                return act()
+            except (Refused, requests.ConnectionError, ValueError):
+                self.rest.access = self.rest.http.get(f"{self.rest.url}/sandbox/access", timeout=10).json()
+                self.rest.token = self.rest.access["access_token"]
+        raise AssertionError("the portal never takes it")
+
     def edit(self, entity_type_id: int, item_id: int, /, **fields: Any) -> None:
         """Somebody edits a card."""
         self.rest("crm.item.update", {"entityTypeId": entity_type_id, "id": item_id, "fields": fields})
@@ -347,6 +358,12 @@ class Story:
         c = mark_table.c
         with self.service.store.reading() as tx:
             return [tuple(row) for row in tx.execute(sa.select(c.kind, c.key, c.attempts, c.held, c.error))]
+
+    def marks(self, kind: str) -> list[Row]:
+        """Marks of a kind with all they carry."""
+        with self.service.store.reading() as tx:
+            found = tx.execute(sa.select(mark_table).where(mark_table.c.kind == kind))
+            return [dict(row) for row in found.mappings()]
 
     def mark(self, kind: str, *keys: Any) -> None:
         """Mark objects."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from smart_process import registration
 from smart_process.schema import APP, COMPANY, CONTACT
 from smart_process.store import participations
@@ -234,3 +236,53 @@ def test_two_people_of_ours_who_are_one_contact_take_part_once(story: Story) -> 
     with story.service.store.reading() as tx:
         resolved = [participations.by_ticket(tx, one.ticket) for one in (first, second)]
     assert [one.id for one in resolved if one] == [story.seat()["id"]] * 2
+
+
+def test_a_form_beyond_the_halls_capacity_registers_and_says_so_on_the_card(story: Story) -> None:
+    kind = story.binding.event
+    story.edit(kind.entity_type_id, story.item_id, **{kind.fields["capacity"]: 1})
+    story.settle()
+    form = story.form()
+    story.fills_form(form, story.guest("Первый", "Вместился"))
+    story.settle()
+    late = story.fills_form(form, story.guest("Второй", "Лишний"))
+    story.settle()
+    assert {story.named(card)["stage"] for card in story.cards()} == {"registered"}
+    said = {card["id"]: story.comments(story.eti, card["id"]) for card in story.cards()}
+    assert [len(texts) for texts in said.values()] == [0, 1]
+    assert "Все места заняты" in said[late][0]
+
+
+def test_contradicting_values_of_a_doubled_form_are_named_in_a_comment(story: Story) -> None:
+    guest = story.guest("Спорный", "Алихан")
+    story.registers(guest)
+    story.settle()
+    first = story.seat()["item_id"]
+    story.edit_card(first, note="с первой карточки")
+    story.settle()
+    second = story.fills_form(story.form(), guest)
+    story.edit_card(second, note="со второй карточки")
+    story.settle()
+    assert (story.card()["id"], story.card()["note"]) == (first, "с первой карточки")
+    assert [text for text in story.comments(story.eti, first) if f"№ {second}" in text]
+
+
+def test_a_company_among_very_many_of_a_similar_name_is_found(story: Story) -> None:
+    """Lists come 50 at a time: what stands on the second page is not made again."""
+    word = f"Курорт{story.number}"
+    fields = [{"title": f"{word} {n}"} for n in range(60)]
+    commands = {
+        f"c{n}": "crm.item.add?" + urlencode({"entityTypeId": COMPANY, "fields[title]": one["title"]})
+        for n, one in enumerate(fields)
+    }
+    for at in (0, 40):
+        story.rest.batch(dict(list(commands.items())[at : at + 40]))
+    story.add_company(f"ТОО {word} Последний", email=f"all@kurort{story.number}.example")
+    story.registers(
+        story.guest(
+            "Курортный", "Гость", company=f"{word} последний", email=f"me@kurort{story.number}.example"
+        )
+    )
+    story.settle()
+    (found,) = [one for one in story.items(COMPANY, **{"%title": "Последний"}) if word in one["title"]]
+    assert story.person(story.seat())["company_id"] == found["id"]

@@ -1,0 +1,101 @@
+"""How little the sync asks of the portal: requests per change, and of whom nothing is asked."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+
+from b24.store import marks
+from smart_process.facts import Kind, NewFact
+from smart_process.schema import CONTACT
+from smart_process.store import journal
+from smart_process.store import tables as t
+from tests.smart_process.sync.story import Company, Story, unique, writes
+
+GUESTS = 120
+
+
+@pytest.fixture(scope="module")
+def crowd(place: Company) -> Story:
+    """An event with many registered guests, everything at rest."""
+    story = Story(place).begin()
+    for _ in range(GUESTS):
+        story.registers(story.guest("Толпа", f"Гость{unique()}", company=""))
+    story.settle()
+    assert len(story.seats()) == GUESTS
+    return story
+
+
+def everybody(story: Story, kind: Kind, **data: str) -> None:
+    """The same fact about every guest, in one transaction."""
+    now = story.service.clock()
+    facts = {
+        seat["id"]: [NewFact(kind, now, "device:1", f"x:{unique()}", "Вход", data)] for seat in story.seats()
+    }
+    with story.service.store.transaction() as tx:
+        journal.record(tx, facts, now=now)
+
+
+def test_arrivals_cost_one_request_per_fifty(crowd: Story) -> None:
+    everybody(crowd, Kind.ARRIVED, device="Вход 1")
+    with crowd.counted() as sent:
+        crowd.drain()
+    assert len(sent) == ceil(GUESTS / 50)
+    assert len(writes(sent)) == GUESTS
+
+
+def test_flags_cost_one_command_more_per_request_to_see_what_people_typed(crowd: Story) -> None:
+    everybody(crowd, Kind.FLAG_SET, flag="question_asked")
+    with crowd.counted() as sent:
+        crowd.drain()
+    assert len(sent) == ceil(GUESTS / 49)
+    assert len(writes(sent)) == GUESTS
+    assert sum("crm.item.list" in some for some in sent) == len(sent)
+
+
+def test_what_comes_back_of_our_writes_costs_reads_only(crowd: Story) -> None:
+    everybody(crowd, Kind.FLAG_SET, flag="closed_session")
+    crowd.drain()
+    crowd.events_arrived()
+    with crowd.counted() as sent:
+        crowd.drain()
+    assert writes(sent) == []
+    # All pages in one request, their histories in another.
+    assert len(sent) <= 2
+
+
+def test_a_thousand_doubled_events_about_forty_objects_cost_three_requests_at_most(crowd: Story) -> None:
+    seats = crowd.seats()[:40]
+    for _ in range(25):
+        crowd.mark("pull", *(f"{crowd.eti}:{seat['item_id']}" for seat in seats))
+        crowd.mark("pull", f"{crowd.binding.event.entity_type_id}:{crowd.item_id}")
+    with crowd.counted() as sent:
+        crowd.settle()
+    assert len(sent) <= 3
+    assert writes(sent) == []
+
+
+def test_events_about_cards_that_are_not_ours_cost_one_read_and_change_nothing(crowd: Story) -> None:
+    contact_id = crowd.add_contact("Чужой", "Контакт", email=f"alien{unique()}@alien.example")
+    before = len(crowd.rows(t.person))
+    crowd.mark("pull", f"{CONTACT}:{contact_id}", "5:17", "мусор", "x:y")
+    with crowd.counted() as sent:
+        crowd.settle()
+    assert [name for some in sent for name in some] == ["crm.item.list"]
+    assert len(crowd.rows(t.person)) == before
+
+
+def test_the_hot_are_written_before_a_mass_update(crowd: Story) -> None:
+    seats = crowd.seats()
+    now = crowd.service.clock()
+    with crowd.service.store.transaction() as tx:
+        for seat in seats:
+            note = NewFact(Kind.NOTE, now, "device:1", f"x:{unique()}", data={"text": f"всем {unique()}"})
+            journal.record(tx, {seat["id"]: [note]}, now=now, priority=marks.BULK)
+        hot = NewFact(Kind.FLAG_SET, now, "device:1", f"x:{unique()}", data={"flag": "materials_requested"})
+        journal.record(tx, {seats[-1]["id"]: [hot]}, now=now, priority=marks.HOT)
+    with crowd.service.store.reading() as tx:
+        first = marks.claim(tx, crowd.company.portal_id, [journal.PUSH], now=now, limit=1)
+    assert [one.key for one in first] == [str(seats[-1]["id"])]
+    crowd.settle()
