@@ -9,6 +9,7 @@ from b24 import errors
 from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
+from smart_process.bb_codes import without_codes
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
 from smart_process.store import tables as t
@@ -71,11 +72,15 @@ def _command(row: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         # The same TAG replaces the notice, so that a repeat shows once (chats/notifications/im-notify-system-add).
         return "im.notify.system.add", {
             "USER_ID": body["user_id"],
-            "MESSAGE": body["text"],
+            "MESSAGE": without_codes(body["text"]),
             "TAG": f"EVENTAPP|{row['key']}"[:255],
         }
     return "crm.timeline.comment.add", {
-        "fields": {"ENTITY_ID": body["item_id"], "ENTITY_TYPE": _owner(body), "COMMENT": body["text"]}
+        "fields": {
+            "ENTITY_ID": body["item_id"],
+            "ENTITY_TYPE": _owner(body),
+            "COMMENT": without_codes(body["text"]),
+        }
     }
 
 
@@ -89,7 +94,7 @@ def _said_before(work: Work, rows: list[Mapping[str, Any]]) -> set[int]:
     return {
         row["id"]
         for row in rows
-        if any(one.get("COMMENT") == row["body"]["text"] for one in replies[str(row["id"])])
+        if any(one.get("COMMENT") == without_codes(row["body"]["text"]) for one in replies[str(row["id"])])
     }
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from b24.store.engine import Tx
+from smart_process.bb_codes import without_codes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import outcomes
@@ -77,7 +78,7 @@ def task_picture(work: Work, row: Row, bound: Bound) -> dict[str, Any]:
     links += [f"CO_{one}" for one in sorted({one["company_id"] for one in bound if one["company_id"]})]
     fields = {
         "TITLE": row["title"],
-        "DESCRIPTION": f"{row['explanation']}\n\n{row['uid']}",
+        "DESCRIPTION": f"{without_codes(row['explanation'])}\n\n{row['uid']}",
         "RESPONSIBLE_ID": row["owner_id"],
         "DEADLINE": row["deadline"].isoformat(timespec="seconds"),
         "PRIORITY": PRIORITY[row["priority"]],

@@ -12,6 +12,7 @@ from typing import Any
 from b24 import errors
 from b24.store import marks
 from b24.store.marks import Mark
+from smart_process.bb_codes import without_codes
 from smart_process.schema import DEAL
 from smart_process.store import outcomes as outcome_store
 from smart_process.store import sync as store
@@ -125,7 +126,7 @@ def _add(row: Row) -> Command:
         "ownerId": row["item_id"],
         "deadline": row["deadline"].isoformat(timespec="seconds"),
         "title": row["content"].get("todo", row["title"])[:255],
-        "description": f"{row['explanation']}\n\n{row['uid']}",
+        "description": f"{without_codes(row['explanation'])}\n\n{row['uid']}",
         "responsibleId": row["owner_id"],
         "pingOffsets": [0, 15],
     }

@@ -254,3 +254,27 @@ def test_what_a_dismissed_colleague_would_own_goes_to_the_fallback(story: Story)
     story.flags(story.seat()["id"], "quote_requested")
     story.settle()
     assert story.deals()[0]["assignedById"] == 1
+
+
+# ---------------------------------------------------------------------------------------------------- texts
+
+
+def test_what_guests_typed_is_no_bb_code_in_the_portal(story: Story) -> None:
+    guest = story.guest("Приз", "Гость", company="[url=https://evil.example]Подарок[/url]")
+    story.registers(guest)
+    story.settle()
+    story.arrives(story.seat()["id"])
+    story.move_event("closed")
+    story.settle()
+    (task,) = story.tasks()
+    assert "(url=https://evil.example)Подарок(/url)" in task["description"]
+    assert "[" not in task["description"]
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    (deal,) = story.deals()
+    (todo,) = story.rest(
+        "crm.activity.list",
+        {"filter": {"OWNER_TYPE_ID": DEAL, "OWNER_ID": deal["id"]}, "select": ["DESCRIPTION"]},
+    )
+    assert "Подарок" in todo["DESCRIPTION"]
+    assert "[" not in todo["DESCRIPTION"]
