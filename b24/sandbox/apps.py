@@ -237,7 +237,7 @@ def uninstall(portal: LocalPortal, app_id: int, *, clean: bool) -> bool:
             return False
         events.announce_uninstall(portal, app, clean=clean)
         oauth.revoke_all(portal, app_id)
-        for table in ("event_handlers", "offline_events", "placements", "app_options"):
+        for table in ("event_handlers", "offline_events", "placements", "app_options", "user_options"):
             db.execute(f"DELETE FROM {table} WHERE app_id = ?", (app_id,))
         db.execute("DELETE FROM apps WHERE id = ?", (app_id,))
         portal.after_commit(portal.queue_grew.set)

@@ -132,3 +132,31 @@ def app_option_set(call: Call) -> bool:
         [(call.app_id, str(name), json.dumps(value)) for name, value in options.items()],
     )
     return True
+
+
+@method("user.option.get")
+def user_option_get(call: Call) -> Any:
+    """Settings the application stored for the user. Source: api-reference/common/settings/user-option-get.md."""
+    _app_only(call)
+    rows = call.db.execute(
+        "SELECT name, value FROM user_options WHERE app_id = ? AND user_id = ?", (call.app_id, call.user_id)
+    ).fetchall()
+    stored = {row["name"]: json.loads(row["value"]) for row in rows}
+    if call.params.get("option"):
+        return stored.get(str(call.params["option"]))
+    return stored or []
+
+
+@method("user.option.set")
+def user_option_set(call: Call) -> bool:
+    """Store settings of the application for the user. Source: api-reference/common/settings/user-option-set.md."""
+    _app_only(call)
+    options = call.params.get("options")
+    if not isinstance(options, dict) or not options:
+        raise RestError("ArgumentNullException", "options is empty", 400)
+    call.db.executemany(
+        "INSERT INTO user_options VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (app_id, user_id, name) DO UPDATE SET value = excluded.value",
+        [(call.app_id, call.user_id, str(name), json.dumps(value)) for name, value in options.items()],
+    )
+    return True

@@ -37,6 +37,9 @@ tables(
     CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS app_options (
         app_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT, PRIMARY KEY (app_id, name));
+    CREATE TABLE IF NOT EXISTS user_options (
+        app_id INTEGER NOT NULL, user_id INTEGER NOT NULL, name TEXT NOT NULL, value TEXT,
+        PRIMARY KEY (app_id, user_id, name));
     """
 )
 
