@@ -63,6 +63,12 @@ class DemoProcess:
         eventually(lambda: not any(map(_lives, self.family)), within=1, waiting_for="the portal to end")
         return self._process.returncode, rest
 
+    def kill(self) -> None:
+        """``kill -9``; fails when a process of the demo outlives it."""
+        self._process.kill()
+        self._process.communicate(timeout=3)
+        eventually(lambda: not any(map(_lives, self.family)), within=5, waiting_for="the portal to end")
+
     def __enter__(self) -> Self:
         return self
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import socket
 import sys
@@ -210,7 +211,7 @@ def make_pages(portal: LocalPortal, log: CallLog) -> Callable[..., Iterable[byte
     return wsgi
 
 
-def _arguments(argv: Sequence[str]) -> Options:
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="app.py sandbox", description="A local portal that speaks Bitrix24's REST."
     )
@@ -224,15 +225,30 @@ def _arguments(argv: Sequence[str]) -> Options:
     )
     parser.add_argument("--seed", choices=["demo", "empty"], default="demo")
     parser.add_argument("--smtp-port", type=int, help="also receive mail there; 0 takes a free one")
-    return Options(**vars(parser.parse_args(argv)))
+    parser.add_argument(
+        "--attached", action="store_true", help="end when standard input ends: whoever started this is gone"
+    )
+    return parser.parse_args(argv)
+
+
+def _end_with_input(stopping: threading.Event) -> None:
+    """A starter that was killed ends nothing any more, but its end of the pipe closes."""
+    while os.read(
+        sys.stdin.fileno(), 4096
+    ):  # not through a buffer, whose lock would be held when Python ends
+        pass
+    stopping.set()
 
 
 def main(argv: Sequence[str]) -> int:
     """``python app.py sandbox``: run until SIGTERM or Ctrl-C; prints one JSON line when ready."""
-    options = _arguments(argv)
+    given = vars(_arguments(argv))
+    attached, options = given.pop("attached"), Options(**given)
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
+    if attached:
+        threading.Thread(target=_end_with_input, args=(stopping,), daemon=True).start()
     try:
         sandbox = Sandbox(options).start()
     except OSError as error:
@@ -241,8 +257,9 @@ def main(argv: Sequence[str]) -> int:
     except ForeignState as error:
         sys.stderr.write(f"{options.state}: {error}\n")
         return 1
-    sys.stdout.write(json.dumps(sandbox.ready()) + "\n")
-    sys.stdout.flush()
+    if not stopping.is_set():
+        sys.stdout.write(json.dumps(sandbox.ready()) + "\n")
+        sys.stdout.flush()
     while not stopping.wait(1.0):
         pass
     sandbox.stop()

@@ -24,9 +24,12 @@ class LocalPortal:
     """The sandbox portal in a process of its own."""
 
     def __init__(self, script: Path, arguments: Sequence[str]) -> None:
-        command = [sys.executable, str(script), "sandbox", *arguments]
-        # A group of its own: Ctrl-C in a terminal reaches us first, and we end it in order.
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        command = [sys.executable, str(script), "sandbox", "--attached", *arguments]
+        # A group of its own: Ctrl-C in a terminal reaches us first, and we end it in order. When we are killed, the
+        # end of its input ends it: two portals with one state would both deliver its events.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.origin = ""
         self._session = requests.Session()
 
@@ -57,8 +60,9 @@ class LocalPortal:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(5)
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
     def control(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """A control call: GET without a body, else POST of JSON."""

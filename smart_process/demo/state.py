@@ -6,9 +6,12 @@ import fcntl
 import json
 import secrets
 import socket
+import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
+
+RELEASED_S = 2.0
 
 
 @dataclass
@@ -85,24 +88,38 @@ class Folder:
 
 def choose_ports(kept: Kept, wanted: int | None) -> None:
     """Keep the ports of the last time if they are free, else take free ones; ``wanted`` is the app's."""
+    if kept.client_id:
+        # A portal whose demo was killed is about to end.
+        _wait_for(kept.portal_port)
     taken: set[int] = set()
     for name, first in (("app_port", wanted or kept.app_port), ("portal_port", kept.portal_port)):
         setattr(kept, name, _free(first, taken))
     kept.smtp_port = _free(kept.smtp_port, taken)
 
 
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + RELEASED_S
+    while not _bindable(port) and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _bindable(port: int) -> int | None:
+    """The port itself, a free one for 0, or ``None`` while somebody listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
+
+
 def _free(wanted: int, taken: set[int]) -> int:
     for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found = int(probe.getsockname()[1])
-            if found not in taken:
-                taken.add(found)
-                return found
+        found = _bindable(port)
+        if found and found not in taken:
+            taken.add(found)
+            return found
     raise OSError("no free port on this machine")
 
 

@@ -74,6 +74,14 @@ def test_the_next_start_has_the_same_links_and_data(first: DemoProcess, state: P
         assert answers(demo.links["registration"]) == 200
 
 
+def test_a_killed_demo_leaves_no_portal_behind_and_starts_again(first: DemoProcess, state: Path) -> None:
+    with DemoProcess(state) as demo:
+        demo.kill()
+    with DemoProcess(state) as demo:
+        assert demo.links == first.links
+        assert answers(demo.links["registration"]) == 200
+
+
 def test_a_port_that_is_taken_gives_way_to_a_free_one(first: DemoProcess, state: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
