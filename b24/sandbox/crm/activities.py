@@ -47,6 +47,8 @@ tables(
 )
 
 TODO_PROVIDER = "CRM_TODO"
+#: Colours of a to-do in the timeline.
+COLORS = frozenset({"default", *"1234567"})
 _NUMBER = reader("integer")
 _NUMBERS = (
     "ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "RESPONSIBLE_ID", "PRIORITY", "DIRECTION",
@@ -164,13 +166,13 @@ def _deadline(value: Any) -> int:
     return moment
 
 
-def _todo(call: Call) -> sqlite3.Row:
+def _todo(call: Call, completed: str = "CAN_NOT_UPDATE_COMPLETED_TODO") -> sqlite3.Row:
     owner = _owner(call)
     found = row_of(call.db, integer(required(call, "id")))
     if found is None or (found["owner_type_id"], found["owner_id"]) != (owner.kind.entity_type_id, owner.id):
         raise RestError("NOT_FOUND", "Not found.")
     if found["completed"] == "Y":
-        raise RestError("CAN_NOT_UPDATE_COMPLETED_TODO", "Completed activity cannot be modified")
+        raise RestError(completed, "Completed activity cannot be modified")
     return found
 
 
@@ -240,7 +242,7 @@ def todo_update_deadline(call: Call) -> Any:
 def todo_update_description(call: Call) -> Any:
     """Change the text of a to-do."""
     row = _todo(call)
-    change(call.portal, call.user_id, row["id"], {"description": text(call.params.get("value"))})
+    change(call.portal, call.user_id, row["id"], {"description": text(required(call, "value"))})
     return {"id": row["id"]}
 
 
@@ -256,9 +258,12 @@ def todo_update_responsible(call: Call) -> Any:
 @method("crm.activity.todo.updateColor", scope="crm")
 def todo_update_color(call: Call) -> Any:
     """Change the colour of a to-do."""
-    row = _todo(call)
+    row = _todo(call, "CAN_NOT_UPDATE_COLOR_COMPLETED_TODO")
+    color = text(required(call, "colorId"))
+    if color not in COLORS:
+        raise RestError("CAN_NOT_UPDATE_WRONG_COLOR_TODO", "Wrong color")
     before = json.loads(row["settings"])
-    settings = (before if isinstance(before, dict) else {}) | {"COLOR": text(call.params.get("colorId"))}
+    settings = (before if isinstance(before, dict) else {}) | {"COLOR": color}
     change(call.portal, call.user_id, row["id"], {"settings": json.dumps(settings)})
     return {"id": row["id"]}
 
@@ -436,9 +441,13 @@ def activity_delete(call: Call) -> bool:
 @method("crm.activity.binding.list", scope="crm")
 def binding_list(call: Call) -> Any:
     """Items an activity is bound to."""
+    found = row_of(call.db, integer(required(call, "activityId")))
+    if found is None:
+        raise RestError("NOT_FOUND", "Not found.")
+    if not _readable(call, found):
+        raise RestError("ACCESS_DENIED", "Access denied")
     rows = call.db.execute(
-        "SELECT owner_type_id, owner_id FROM crm_activity_binding WHERE activity_id = ?",
-        (integer(required(call, "activityId")),),
+        "SELECT owner_type_id, owner_id FROM crm_activity_binding WHERE activity_id = ?", (found["id"],)
     )
     return [{"entityTypeId": row["owner_type_id"], "entityId": row["owner_id"]} for row in rows]
 

@@ -10,7 +10,7 @@ from typing import Any
 from b24.sandbox.crm import links, store
 from b24.sandbox.crm.classic import NAMES, fields_map, item_of
 from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD
-from b24.sandbox.crm.params import integer, is_yes, listing, mapping
+from b24.sandbox.crm.params import either, integer, is_yes, listing, mapping
 from b24.sandbox.crm.store import Item
 from b24.sandbox.kernel import Call, RestError, method
 
@@ -75,7 +75,10 @@ class Bonds:
     def items_set(self, call: Call) -> bool:
         """Replace all bonds."""
         owner = item_of(call, self.owner_type, "update")
-        rows = [mapping(each) for each in listing(call.params.get("items"))]
+        items = either(call, "items")
+        if not isinstance(items, dict | list):
+            raise RestError("", "The parameter items must be array.")
+        rows = [mapping(each) for each in listing(items)]
         rows.sort(key=lambda row: (not is_yes(row.get("IS_PRIMARY")), integer(row.get("SORT")) or 0))
         self.save(call, owner, [self.other_id(row) for row in rows])
         return True

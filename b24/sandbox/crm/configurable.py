@@ -12,7 +12,6 @@ from typing import Any
 from b24.sandbox.crm import activities, owners
 from b24.sandbox.crm.layout import check_layout
 from b24.sandbox.crm.params import fields_of, integer, is_yes, listing, mapping, required, text
-from b24.sandbox.crm.schema import as_entity_type_id
 from b24.sandbox.crm.values import iso_of, parse_timestamp
 from b24.sandbox.kernel import Call, RestError, method, tables
 
@@ -101,8 +100,7 @@ def _refuse_deadline(extra: dict[str, Any], deadline: int | None) -> None:
 def add(call: Call) -> Any:
     """A configurable activity in the timeline of an item."""
     app_id = _context(call)
-    owner_type = as_entity_type_id(required(call, "ownerTypeId"))
-    owner = owners.demand(call, owner_type, required(call, "ownerId"), "update")
+    owner = owners.demand_known(call, required(call, "ownerTypeId"), required(call, "ownerId"))
     fields = fields_of(call)
     layout = check_layout(required(call, "layout"))
     extra = _extra(call, fields, None)
@@ -137,9 +135,7 @@ def update(call: Call) -> Any:
     if own["app_id"] != app_id:
         message = "The activity can only be updated by the application that created it"
         raise RestError("ERROR_WRONG_APPLICATION", message)
-    fields = mapping(call.params.get("fields"))
-    given = call.params.get("layout")
-    layout = json.loads(own["layout"]) if given is None else check_layout(given)
+    fields, layout = fields_of(call), check_layout(required(call, "layout"))
     extra = _extra(call, fields, own)
     values = _values(fields)
     _refuse_deadline(extra, values.get("deadline"))

@@ -211,11 +211,17 @@ def _import_one(call: Call, kind: ObjectType, fields: dict[str, Any]) -> int:
     return store.create(call.portal, call.user_id, kind, values, changes, system=system, automation=False)
 
 
+def _demand_import(call: Call, kind: ObjectType) -> None:
+    rights.demand(call.portal, call.user_id, kind.entity_type_id, "import")
+    if kind.is_smart_process:
+        restrictions.demand(call.portal, "item_add")
+
+
 @method("crm.item.import", scope="crm")
 def item_import(call: Call) -> Any:
     """Import one item."""
     kind = kind_of(call)
-    rights.demand(call.portal, call.user_id, kind.entity_type_id, "import")
+    _demand_import(call, kind)
     return {"item": {"id": _import_one(call, kind, fields_of(call))}}
 
 
@@ -223,7 +229,7 @@ def item_import(call: Call) -> Any:
 def item_batch_import(call: Call) -> Any:
     """Import up to 20 items; each succeeds or fails alone."""
     kind = kind_of(call)
-    rights.demand(call.portal, call.user_id, kind.entity_type_id, "import")
+    _demand_import(call, kind)
     data = listing(required(call, "data"))
     if len(data) > MAX_IMPORT:
         raise RestError("MAX_IMPORT_BATCH_SIZE_EXCEEDED", f"Maximum import batch size is {MAX_IMPORT}")

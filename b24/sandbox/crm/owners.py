@@ -47,6 +47,19 @@ def demand(call: Call, entity_type_id: int, item_id: Any, action: str) -> Item:
     return owner
 
 
+def demand_known(call: Call, entity_type_id: Any, item_id: Any) -> Item:
+    """The owner to change, for methods whose pages know one error for whatever is not there.
+
+    Raises:
+        RestError: ``NOT_FOUND`` or ``ACCESS_DENIED``.
+    """
+    owner = find(call.db, integer(entity_type_id) or 0, integer(item_id))
+    if owner is None:
+        raise RestError("NOT_FOUND", "Not found.")
+    rights.demand(call.portal, call.user_id, owner.kind.entity_type_id, "update", owner.row)
+    return owner
+
+
 def binding_code(entity_type_id: int, item_id: int) -> str:
     """``C_5``, ``Tb1_29``."""
     return f"{short_symbol(entity_type_id)}_{item_id}"

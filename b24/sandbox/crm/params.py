@@ -45,8 +45,16 @@ def listing(value: Any) -> list[Any]:
 
 
 def fields_of(call: Call, name: str = "fields") -> dict[str, Any]:
-    """The required map of fields."""
-    return mapping(required(call, name))
+    """The required map of fields.
+
+    Raises:
+        RestError: code ``100`` without it or with a scalar in its place.
+    """
+    given = required(call, name)
+    if not isinstance(given, dict | list):
+        trouble = f"Invalid value {{{text(given)}}} to match with parameter {{{name}}}."
+        raise RestError("100", f"{trouble} Should be value of type array.")
+    return mapping(given)
 
 
 def integer(value: Any) -> int | None:

@@ -170,11 +170,28 @@ def comment_list(call: Call) -> Answer:
     return Answer(page, len(rows), start + PAGE if len(rows) > start + PAGE else None)
 
 
+def _comment_to_change(call: Call) -> sqlite3.Row:
+    """The comment a call wants to change; its author or whoever may change the owner may.
+
+    Raises:
+        RestError: ``100``, ``NOT_FOUND``, ``OWNER_NOT_FOUND`` or ``ACCESS_DENIED``.
+    """
+    number = integer(required(call, "id"))
+    row = call.db.execute(
+        "SELECT * FROM crm_timeline WHERE id = ? AND kind = 'comment'", (number,)
+    ).fetchone()
+    if row is None:
+        raise RestError("NOT_FOUND", "Not found.")
+    owners.demand(call, row["entity_type_id"], row["item_id"], "update")
+    found: sqlite3.Row = row
+    return found
+
+
 @method("crm.timeline.comment.update", scope="crm")
 def comment_update(call: Call) -> int:
     """Change the text of a comment; answers with its id."""
-    row = _comment(call)
-    fields = mapping(call.params.get("fields"))
+    row = _comment_to_change(call)
+    fields = fields_of(call)
     if "COMMENT" in fields:
         if not text(fields["COMMENT"]).strip():
             raise RestError("INVALID_ARG_VALUE", "Empty comment")
@@ -191,10 +208,42 @@ def comment_fields(_call: Call) -> Any:
 
 @method("crm.timeline.comment.delete", scope="crm")
 def comment_delete(call: Call) -> bool:
-    """Remove a comment."""
-    row = _comment(call)
+    """Remove a comment, or its bond with the owner the call names when it stands in several timelines."""
+    row = _comment_to_change(call)
+    if _unbound(call, row):
+        return True
     call.db.execute("DELETE FROM crm_timeline WHERE id = ?", (row["id"],))
     _tell(call, "DELETE", row["id"])
+    return True
+
+
+def _unbound(call: Call, row: sqlite3.Row) -> bool:
+    """Take the comment out of one of several timelines; false when it stands in one only.
+
+    Raises:
+        RestError: ``OWNER_NOT_FOUND``; ``MULTIPLE_BINDINGS`` when none of several is named.
+    """
+    more = call.db.execute(
+        "SELECT entity_type_id, item_id FROM crm_timeline_binding WHERE owner_id = ?", (row["id"],)
+    ).fetchall()
+    places = [(row["entity_type_id"], row["item_id"]), *((each[0], each[1]) for each in more)]
+    named = call.params.get("ownerTypeId"), call.params.get("ownerId")
+    place = (integer(named[0]) or 0, integer(named[1]) or 0)
+    if any(each is not None for each in named) and place not in places:
+        raise RestError("OWNER_NOT_FOUND", "Owner was not found")
+    if len(places) == 1:
+        return False
+    if place not in places:
+        raise RestError("MULTIPLE_BINDINGS", "Element has bindings to multiple entities")
+    if place == places[0]:
+        call.db.execute(
+            "UPDATE crm_timeline SET entity_type_id = ?, item_id = ? WHERE id = ?", (*places[1], row["id"])
+        )
+        place = places[1]
+    call.db.execute(
+        "DELETE FROM crm_timeline_binding WHERE owner_id = ? AND entity_type_id = ? AND item_id = ?",
+        (row["id"], *place),
+    )
     return True
 
 

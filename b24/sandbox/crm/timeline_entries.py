@@ -147,8 +147,7 @@ def binding_fields(_call: Call) -> Any:
 
 
 def _noted(call: Call) -> tuple[int, int]:
-    owner_type = as_entity_type_id(required(call, "ownerTypeId"))
-    owners.demand(call, owner_type, required(call, "ownerId"), "update")
+    owners.demand_known(call, required(call, "ownerTypeId"), required(call, "ownerId"))
     kind, number = integer(required(call, "itemType")), integer(required(call, "itemId"))
     known = (
         _entry(call.db, number) if kind == 1 else activities.row_of(call.db, number) if kind == 2 else None

@@ -105,7 +105,7 @@ def test_what_came_in_has_no_deadline(rest: Rest, refused: Any, deal: int) -> No
     fields = {"isIncomingChannel": "Y", "deadline": "2027-02-01T01:00:00+03:00"}
     found = refused(lambda: configurable(rest, deal, **fields))
     assert found[0] == "INCOMING_ACTIVITY_CAN_NOT_BE_WITH_DEADLINE"
-    assert refused(lambda: configurable(rest, 99999))[0] == "OWNER_NOT_FOUND"
+    assert refused(lambda: configurable(rest, 99999)) == ("NOT_FOUND", "Not found.")
     assert refused(lambda: configurable(rest, deal, typeId="NOBODYS"))[0] == "WRONG_FIELD_VALUE"
 
 

@@ -47,6 +47,20 @@ def test_an_entry_may_stand_in_several_timelines(rest: Rest, refused: Any, deal:
     assert set(rest("crm.timeline.bindings.fields")) == {"OWNER_ID", "ENTITY_ID", "ENTITY_TYPE"}
 
 
+def test_a_shared_comment_leaves_one_timeline_at_a_time(rest: Rest, refused: Any, deal: int) -> None:
+    company = add(rest, 4, title="ТОО")["id"]
+    number = comment(rest, deal, "Общее")
+    rest("crm.timeline.bindings.bind", {
+        "fields": {"OWNER_ID": number, "ENTITY_ID": company, "ENTITY_TYPE": "company"}})  # fmt: skip
+    assert refused(lambda: rest("crm.timeline.comment.delete", {"id": number}))[0] == "MULTIPLE_BINDINGS"
+    foreign = {"id": number, "ownerTypeId": 4, "ownerId": 99999}
+    assert refused(lambda: rest("crm.timeline.comment.delete", foreign))[0] == "OWNER_NOT_FOUND"
+    assert rest("crm.timeline.comment.delete", {"id": number, "ownerTypeId": 2, "ownerId": deal}) is True
+    assert rest("crm.timeline.comment.get", {"id": number})["ENTITY_TYPE"] == "company"
+    assert rest("crm.timeline.comment.delete", {"id": number}) is True
+    assert refused(lambda: rest("crm.timeline.comment.delete", {"id": number})) == ("NOT_FOUND", "Not found.")
+
+
 def test_an_entry_has_one_note(rest: Rest, refused: Any, deal: int) -> None:
     place = {"ownerTypeId": 2, "ownerId": deal, "itemType": 1, "itemId": comment(rest, deal)}
     assert refused(lambda: rest("crm.timeline.note.get", place))[0] == "NOT_FOUND"
