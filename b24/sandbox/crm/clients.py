@@ -52,6 +52,19 @@ def find_or_make(
     return Client(contact_id, company_id)
 
 
+def known(portal: Any, answers: dict[str, Any]) -> Client:
+    """Contact and company with one of the answered phones or addresses; nothing is made or changed."""
+    contact, company = _find(portal, CONTACT, answers), _find(portal, COMPANY, answers)
+    if company is None and contact is not None:
+        company = _company_of(portal, contact)
+    return Client(contact.id if contact else None, company.id if company else None)
+
+
+def communications(answers: dict[str, Any]) -> list[Change]:
+    """Phones and addresses among the answers, to be written to a card."""
+    return [Change(None, name, "WORK", text(answers[name])) for name in _COMMUNICATIONS if answers.get(name)]
+
+
 def _find(portal: Any, entity_type_id: int, answers: dict[str, Any]) -> Item | None:
     """The card most of the communications agree on, the oldest of equals; names do not matter."""
     hits: Counter[int] = Counter()
@@ -87,9 +100,7 @@ def _settle(
         for name, value in answers.items()
         if name in kind.by_upper and name not in _COMMUNICATIONS
     }
-    changes = [
-        Change(None, name, "WORK", text(answers[name])) for name in _COMMUNICATIONS if answers.get(name)
-    ]
+    changes = communications(answers)
     if card is None:
         if not answers:
             return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from b24.sandbox.crm import activities, clients, store
-from b24.sandbox.crm.objects import COMPANY, CONTACT
+from b24.sandbox.crm.objects import COMPANY, CONTACT, LEAD
 from b24.sandbox.crm.params import integer, is_yes, listing, mapping, text
 from b24.sandbox.crm.schema import ObjectType, read_schema
 from b24.sandbox.crm.values import read_value
@@ -93,6 +93,34 @@ def create(portal: Any, definition: dict[str, Any]) -> int:
     Raises:
         RestError: ``INVALID_ARG_VALUE``, the definition cannot be used.
     """
+    kept = _checked_definition(portal, definition)
+    cursor = portal.db.execute(
+        "INSERT INTO crm_form (name, definition) VALUES (?, ?)",
+        (kept["name"], json.dumps(kept, ensure_ascii=False)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def change(portal: Any, form_id: int, definition: dict[str, Any]) -> bool:
+    """Give a form another definition, as :func:`create` takes it; whether there is such a form.
+
+    Raises:
+        RestError: ``INVALID_ARG_VALUE``, the definition cannot be used.
+    """
+    kept = _checked_definition(portal, definition)
+    done = portal.db.execute(
+        "UPDATE crm_form SET name = ?, definition = ? WHERE id = ? AND active = 1",
+        (kept["name"], json.dumps(kept, ensure_ascii=False), form_id),
+    )
+    return bool(done.rowcount)
+
+
+def remove(db: sqlite3.Connection, form_id: int) -> bool:
+    """Switch a form off for good; its results stay. Whether there was such a form."""
+    return bool(db.execute("UPDATE crm_form SET active = 0 WHERE id = ? AND active = 1", (form_id,)).rowcount)
+
+
+def _checked_definition(portal: Any, definition: dict[str, Any]) -> dict[str, Any]:
     number = integer(definition.get("target_type"))
     read_schema(portal.db).type(number)
     name = text(definition.get("name")).strip()
@@ -102,11 +130,7 @@ def create(portal: Any, definition: dict[str, Any]) -> int:
     for each in fields:
         if each.get("kind") not in KINDS or each.get("entity") not in ENTITIES or not each.get("target"):
             raise RestError("INVALID_ARG_VALUE", f"Field '{text(each.get('name'))}' cannot be used")
-    kept = {**definition, "name": name, "target_type": number, "fields": fields}
-    cursor = portal.db.execute(
-        "INSERT INTO crm_form (name, definition) VALUES (?, ?)", (name, json.dumps(kept, ensure_ascii=False))
-    )
-    return int(cursor.lastrowid or 0)
+    return {**definition, "name": name, "target_type": number, "fields": fields}
 
 
 def listing_of(db: sqlite3.Connection) -> list[Form]:
@@ -175,13 +199,21 @@ def submit(portal: Any, form_id: int, values: dict[str, Any]) -> dict[str, Any]:
         if text(values.get(f"utm_{name}"))
     }
     origin = {"WEBFORM_ID": form.id, "SOURCE_ID": "WEBFORM", "ASSIGNED_BY_ID": form.assigned_by_id, **utm}
-    found = clients.find_or_make(
-        portal, form.duplicates, _part(form, given, "contact"), _part(form, given, "company"), origin
-    )
+    found = _client(portal, form, given, origin)
     kind = read_schema(portal.db).type(form.target_type)
     item_id = _make_item(portal, form, kind, given, found, origin)
     _record(portal, form, item_id, given)
     return _result(portal, form, item_id, found)
+
+
+def _client(portal: Any, form: Form, given: dict[str, Any], origin: dict[str, Any]) -> clients.Client:
+    """The guest's contact and company. A lead is not a client yet: only known ones are found for it."""
+    contact, company = _part(form, given, "contact"), _part(form, given, "company")
+    if form.target_type != LEAD or contact or company:
+        return clients.find_or_make(portal, form.duplicates, contact, company, origin)
+    if form.duplicates == "allow":
+        return clients.Client(None, None)
+    return clients.known(portal, _part(form, given, "item"))
 
 
 def _checked(form: Form, values: dict[str, Any]) -> dict[str, Any]:
@@ -257,8 +289,13 @@ def _make_item(
     values = {name: value for name, value in values.items() if name in kind.by_upper and value}
     if form.category_id is not None:
         values["CATEGORY_ID"] = form.category_id
-    values |= _stored(portal, kind, _part(form, given, "item"))
-    return store.create(portal, None, kind, values)
+    part = _part(form, given, "item")
+    values |= _stored(portal, kind, part)
+    if kind.entity_type_id != LEAD:
+        return store.create(portal, None, kind, values)
+    if found.contact_id or found.company_id:
+        values["IS_RETURN_CUSTOMER"] = "Y"
+    return store.create(portal, None, kind, values, clients.communications(part))
 
 
 def _record(portal: Any, form: Form, item_id: int, given: dict[str, Any]) -> None:

@@ -109,7 +109,13 @@ def details(item_id: int, slug: str | None = None, entity_type_id: int | None = 
         mails=communications(item, "EMAIL"),
         timeline=timeline(kind, item),
         tabs=widgets(kind.placement),
+        convertible=kind.entity_type_id == LEAD and in_progress(kind, item),
     )
+
+
+def in_progress(kind: Kind, item: dict[str, Any]) -> bool:
+    """Whether the item stands on no final stage."""
+    return any(one.id == item.get("stageId") and one.semantics == "process" for one in stages(kind, 0))
 
 
 def read_item(kind: Kind, item_id: int) -> dict[str, Any]:

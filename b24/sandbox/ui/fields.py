@@ -8,7 +8,16 @@ from typing import Any
 
 from b24.sandbox.portal import PORTAL_ZONE
 from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD
-from b24.sandbox.ui.structure import Kind, kind_of, people, person_name, stages, statuses, title_of
+from b24.sandbox.ui.structure import (
+    Kind,
+    kind_of,
+    people,
+    person_name,
+    required_names,
+    stages,
+    statuses,
+    title_of,
+)
 
 LINKED = {"crm_contact": CONTACT, "crm_company": COMPANY, "crm_lead": LEAD, "crm_deal": DEAL}
 CURRENCIES = {"RUB": "₽", "KZT": "₸", "USD": "$", "EUR": "€", "BYN": "Br"}
@@ -30,7 +39,7 @@ class Shown:
     Attributes:
         parts: the value as text and links; empty for an empty field.
         input: kind of the editor: ``text``, ``textarea``, ``number``, ``date``, ``datetime``, ``checkbox``,
-            ``select``, ``money``, ``link`` (another card) or ``""`` for a field that is not edited here.
+            ``select``, ``money``, ``file``, ``link`` (another card) or ``""`` for a field not edited here.
         linked: entityTypeId of the cards a ``link`` leads to.
         raw: the value as the editor takes it.
         options: value and text of every choice of a ``select``.
@@ -66,7 +75,7 @@ def shown(kind: Kind, name: str, about: dict[str, Any], item: dict[str, Any]) ->
         raw,
         multiple,
         options,
-        bool(about.get("isRequired")),
+        name in required_names(kind, item.get("stageId")),
         linked_type(about),
     )
 
@@ -101,6 +110,7 @@ EDITORS = {
     "char": "checkbox",
     "money": "money",
     "address": "text",
+    "file": "file",
 }
 
 
@@ -148,8 +158,10 @@ def show(about: dict[str, Any], value: Any, options: list[tuple[str, str]]) -> l
     if kind == "url":
         text = str(value)
         return [Part(text, text if text.startswith(("http://", "https://")) else "")]
+    if kind == "file" and isinstance(value, dict):
+        return [Part(f"файл № {value.get('id')}", str(value.get("url") or ""))]
     if isinstance(value, dict):
-        return [Part(str(value.get("value") or value.get("name") or value.get("urlMachine") or "файл"))]
+        return [Part(str(value.get("value") or value.get("name") or "значение"))]
     return [Part(str(value))]
 
 

@@ -77,7 +77,11 @@ def search_filter(kind: Kind) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     text = request.args.get("q", "").strip()
     if text:
-        wanted["%lastName" if kind.entity_type_id == CONTACT else "%title"] = text
+        names = ("lastName", "name") if kind.entity_type_id == CONTACT else ("title",)
+        ways: list[dict[str, Any]] = [{f"%{name}": text} for name in names]
+        if text.isascii() and text.isdigit() and len(text) < 13:
+            ways.append({"=id": int(text)})
+        wanted["0"] = {"logic": "OR"} | {str(place): way for place, way in enumerate(ways)}
     assigned = request.args.get("assigned", "")
     if assigned.isascii() and assigned.isdigit():
         wanted["assignedById"] = int(assigned)
@@ -180,19 +184,3 @@ def more_cards() -> str:
     return render_template(
         "_column.html", kind=kind, funnel=funnel, column=column(kind, int(funnel["id"]), stage, below=below)
     )
-
-
-@bp.post("/sandbox/ui/move")
-def move() -> dict[str, Any]:
-    """Move an item to a stage as the signed-in person: JSON ``entityTypeId``, ``id``, ``stageId``."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict) or not str(body.get("id", "")).isdigit():
-        abort(400, "Нужны entityTypeId, id и stageId.")
-    kind = kind_at(None, int(body["entityTypeId"]) if str(body.get("entityTypeId", "")).isdigit() else 0)
-    item = desk().call(
-        "crm.item.update",
-        entityTypeId=kind.entity_type_id,
-        id=int(body["id"]),
-        fields={"stageId": str(body.get("stageId"))},
-    )["item"]
-    return {"id": item["id"], "stageId": item["stageId"]}

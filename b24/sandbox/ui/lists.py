@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask import render_template, request
@@ -9,10 +10,13 @@ from flask import render_template, request
 from b24.sandbox.ui.desk import COMPANY, CONTACT, LEAD, desk
 from b24.sandbox.ui.fields import Shown, shown, suggestion
 from b24.sandbox.ui.kanban import chosen_funnel, gather_titles, search_filter
+from b24.sandbox.ui.narrowing import narrowed, questions
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.structure import (
+    SLUGS,
     Kind,
     categories,
+    classic_kind,
     fields,
     item_title,
     kind_at,
@@ -39,7 +43,8 @@ def listing(
 ) -> str:
     """A page of the list; ``?q=``, ``?assigned=``, ``?stage=``, ``?start=`` narrow and turn it."""
     kind = kind_at(slug, entity_type_id)
-    wanted = list_filter(kind, category_id)
+    asked = questions(kind, columns(kind))
+    wanted = list_filter(kind, category_id) | narrowed(kind, asked)
     start = max(0, request.args.get("start", 0, int)) // PAGE * PAGE
     rows, total = desk().items(
         kind.entity_type_id, filter=wanted, order={"id": "DESC"}, start=start, select=list_fields(kind)
@@ -60,6 +65,8 @@ def listing(
         phones=kind.entity_type_id in WITH_PHONES,
         stages=stages(kind, int(funnel["id"])),
         colleagues=[row for row in people().values() if row["ACTIVE"]],
+        asked=asked,
+        narrowed_by=[one for one in asked if any(one.given)],
     )
 
 
@@ -123,3 +130,47 @@ def suggest() -> dict[str, list[str]]:
         kind.entity_type_id, filter=search_filter(kind), order={"id": "DESC"}, select=select
     )
     return {"found": [suggestion(item_title(kind.entity_type_id, row), int(row["id"])) for row in rows[:20]]}
+
+
+@bp.get("/sandbox/ui/crm-search")
+def crm_search() -> dict[str, list[dict[str, str]]]:
+    """Cards for the dialog of ``BX24.selectCRM``: ``types`` (lead, deal …), what was typed in ``q``, or ``value``.
+
+    ``value`` is JSON ``{"deal": [1, 2]}``, the cards chosen beforehand.
+    Source: sdk/bx24-js-sdk/system-dialogues/bx24-select-crm.md.
+    """
+    types = [one for one in request.args.get("types", "").split(",") if one in SLUGS] or list(SLUGS)
+    value = chosen_before(request.args.get("value", ""))
+    found: list[dict[str, str]] = []
+    for slug in types:
+        kind = classic_kind(SLUGS[slug])
+        wanted = search_filter(kind)
+        if value is not None:
+            wanted = {"@id": value.get(slug) or [0]}
+        rows, _ = desk().items(kind.entity_type_id, filter=wanted, order={"id": "DESC"})
+        found += [selected_card(kind, slug, row) for row in rows[:20]]
+    return {"found": found}
+
+
+def chosen_before(text: str) -> dict[str, list[int]] | None:
+    """Ids by type out of JSON; ``None`` for anything else."""
+    try:
+        found = json.loads(text) if text else None
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    listed = {str(name): ids for name, ids in found.items() if isinstance(ids, list)}
+    return {name: [int(one) for one in ids if str(one).isdigit()] for name, ids in listed.items()}
+
+
+def selected_card(kind: Kind, slug: str, row: dict[str, Any]) -> dict[str, str]:
+    """A card as ``BX24.selectCRM`` gives it to the application."""
+    return {
+        "id": f"{kind.task_prefix}_{row['id']}",
+        "type": slug,
+        "place": slug,
+        "title": item_title(kind.entity_type_id, row),
+        "desc": str(row.get("post") or ""),
+        "url": f"/crm/{slug}/show/{row['id']}/",
+    }

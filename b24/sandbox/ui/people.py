@@ -6,10 +6,20 @@ from typing import Any
 
 from flask import abort, render_template
 
+from b24.sandbox.crm import rights
 from b24.sandbox.kernel import Answer
 from b24.sandbox.ui.desk import desk, every
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.structure import people, person_name
+
+#: How far a colleague's rights in the CRM may reach, as the portal's roles say it.
+SCOPES = {
+    "all": "все карточки",
+    "opened": "свои, отдела и открытые",
+    "department": "свои и отдела",
+    "own": "только свои",
+    "none": "нет доступа",
+}
 
 
 def departments() -> dict[int, dict[str, Any]]:
@@ -64,4 +74,18 @@ def profile(user_id: int) -> str:
         abort(404, "Такого сотрудника нет.")
     units = departments()
     own = [str(units[one]["NAME"]) for one in row["UF_DEPARTMENT"] if one in units]
-    return render_template("profile.html", user=row, name=person_name(user_id), departments=", ".join(own))
+    here = desk()
+    with here.portal.transaction() as db:
+        keeper = here.portal.is_admin(here.user_id)
+        admin = here.portal.is_admin(user_id)
+        scope = rights.scope_of(db, user_id, 0, "read")
+    return render_template(
+        "profile.html",
+        user=row,
+        name=person_name(user_id),
+        departments=", ".join(own),
+        keeper=keeper,
+        admin=admin,
+        scope=scope,
+        scopes=SCOPES,
+    )

@@ -17,6 +17,13 @@ PAGES = (
     "lists",
     "cards",
     "editing",
+    "moving",
+    "files",
+    "recycle_bin",
+    "merging",
+    "funnels",
+    "automation",
+    "form_editor",
     "tasks",
     "mailbox",
     "webforms",
@@ -24,6 +31,7 @@ PAGES = (
     "frames",
     "notifications",
     "people",
+    "staff",
     "restlog",
 )
 

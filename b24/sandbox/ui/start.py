@@ -45,6 +45,7 @@ def menu() -> list[tuple[str, list[tuple[str, str]]]]:
     groups.append(
         ("Работа", [(f"/company/personal/user/{me}/tasks/", "Задачи"), ("/company/", "Сотрудники")])
     )
+    groups[0][1].append(("/crm/recyclebin/", "Корзина"))
     groups.append(("Формы и почта", [("/crm/webform/", "CRM-формы"), ("/sandbox/mail", "Почта портала")]))
     groups.append(("Приложения", [*application_links(), ("/marketplace/installed/", "Все приложения")]))
     groups.append(("Разработчикам", [("/sandbox/log", "Журнал REST")]))
@@ -90,5 +91,6 @@ def around() -> dict[str, Any]:
         "slider": request.args.get("IFRAME") == "Y",
         "me": {"id": desk().user_id, "name": person_name(desk().user_id)},
         "unread": unread(),
+        "keeper": desk().portal.is_admin(desk().user_id),
         "current": current_link(here),
     }

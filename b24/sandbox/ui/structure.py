@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from flask import abort, g
 
+from b24.sandbox.crm.schema import read_schema
 from b24.sandbox.kernel import Answer, RestError
 from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD, desk, every
 
@@ -182,6 +183,22 @@ def fields(kind: Kind) -> dict[str, dict[str, Any]]:
         return dict(desk().structure("crm.item.fields", entityTypeId=kind.entity_type_id)["fields"])
 
     return remembered(("fields", kind.entity_type_id), read)
+
+
+def required_names(kind: Kind, stage_id: Any) -> list[str]:
+    """REST names of the fields an item on the stage must have filled."""
+
+    def read() -> list[str]:
+        with desk().portal.transaction() as db:
+            about = read_schema(db).type(kind.entity_type_id)
+        on_stage = about.stage_required.get(str(stage_id or ""), ())
+        return [
+            one.name
+            for one in about.fields.values()
+            if one.upper in on_stage or (one.dynamic and one.required and one.type != "boolean")
+        ]
+
+    return remembered(("required", kind.entity_type_id, stage_id), read)
 
 
 def people() -> dict[int, dict[str, Any]]:

@@ -8,8 +8,9 @@ from flask import abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from b24.sandbox.kernel import RestError
+from b24.sandbox.portal import PORTAL_ZONE
 from b24.sandbox.ui.desk import desk
-from b24.sandbox.ui.fields import Part, parse_moment, show_moment
+from b24.sandbox.ui.fields import Part, moment_with_zone, parse_moment, show_moment
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.structure import kinds, people, person_name, title_of
 
@@ -21,6 +22,16 @@ STATUSES = {
     "5": "завершена",
     "6": "отложена",
     "7": "отклонена",
+}
+#: Buttons of a task in their order; which of them are there the portal says itself (``action``).
+ACTIONS = {
+    "start": "Начать",
+    "pause": "Приостановить",
+    "complete": "Завершить",
+    "approve": "Принять работу",
+    "disapprove": "Вернуть на доработку",
+    "renew": "Возобновить",
+    "defer": "Отложить",
 }
 PRIORITIES = {"0": "низкий", "1": "средний", "2": "высокий"}
 PAGE = 50
@@ -61,15 +72,52 @@ def task_view(user_id: int, task_id: int) -> str:
     row = found.get("task") if isinstance(found, dict) else None
     if not row:
         abort(404, "Задачи нет, или у вас нет к ней доступа.")
-    return render_template("task.html", task=prepared(row), owner_id=user_id)
+    allowed = row.get("action") or {}
+    buttons = [(code, text) for code, text in ACTIONS.items() if allowed.get(code)]
+    colleagues = [one for one in people().values() if one["ACTIVE"]] if allowed.get("delegate") else []
+    return render_template(
+        "task.html",
+        task=prepared(row),
+        owner_id=user_id,
+        buttons=buttons,
+        colleagues=colleagues,
+        removable=bool(allowed.get("remove")),
+        movable=bool(allowed.get("changeDeadline")),
+    )
 
 
-@bp.post("/sandbox/ui/task/<any(complete, renew):action>")
+@bp.post("/sandbox/ui/task/<any(start, pause, complete, approve, disapprove, renew, defer):action>")
 def task_action(action: str) -> Response:
-    """Finish a task or take it up again."""
+    """Move a task to another status."""
     task_id = request.form.get("task_id", 0, int)
     desk().call(f"tasks.task.{action}", taskId=task_id)
-    return redirect(f"/company/personal/user/{desk().user_id}/tasks/task/view/{task_id}/", 303)
+    return to_task(task_id)
+
+
+@bp.post("/sandbox/ui/task/change")
+def change_task() -> Response:
+    """Hand a task over (``responsible``) or move its ``deadline``."""
+    task_id, wanted = request.form.get("task_id", 0, int), request.form
+    if wanted.get("responsible"):
+        desk().call("tasks.task.delegate", taskId=task_id, userId=wanted.get("responsible", 0, int))
+    if "deadline" in wanted:
+        fields = {"DEADLINE": moment_with_zone(wanted["deadline"])}
+        desk().call("tasks.task.update", taskId=task_id, fields=fields)
+    return to_task(task_id)
+
+
+@bp.post("/sandbox/ui/task/delete")
+def delete_task() -> Response:
+    """Delete a task and go back to the list."""
+    desk().call("tasks.task.delete", taskId=request.form.get("task_id", 0, int))
+    home = f"/company/personal/user/{desk().user_id}/tasks/"
+    return redirect("/sandbox/ui/closed?IFRAME=Y" if request.form.get("slider") == "Y" else home, 303)
+
+
+def to_task(task_id: int) -> Response:
+    """The task again, in a slider if it stood in one."""
+    slider = "?IFRAME=Y&IFRAME_TYPE=SIDE_SLIDER" if request.form.get("slider") == "Y" else ""
+    return redirect(f"/company/personal/user/{desk().user_id}/tasks/task/view/{task_id}/{slider}", 303)
 
 
 def prepared(row: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +133,7 @@ def prepared(row: dict[str, Any]) -> dict[str, Any]:
         "priority": PRIORITIES.get(str(row.get("priority")), ""),
         "high": str(row.get("priority")) == "2",
         "deadline": show_moment(str(row.get("deadline") or "")),
+        "deadline_raw": deadline.astimezone(PORTAL_ZONE).strftime("%Y-%m-%dT%H:%M") if deadline else "",
         "overdue": bool(deadline and not done and deadline < desk().portal.now()),
         "responsible": person_name(row.get("responsibleId")),
         "responsible_id": row.get("responsibleId"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from b24.sandbox.kernel import RestError
@@ -23,6 +23,7 @@ class Entry:
     text: str = ""
     href: str = ""
     activity_id: int = 0
+    comment_id: int = 0
     done: bool = False
     deadline: str = ""
 
@@ -57,8 +58,9 @@ def comments(kind: Kind, item_id: int) -> list[Entry]:
         select=["ID", "CREATED", "AUTHOR_ID", "COMMENT"],
     )
     return [
-        entry(
-            "comment", str(row["CREATED"]), row.get("AUTHOR_ID"), "Комментарий", str(row.get("COMMENT") or "")
+        replace(
+            entry("comment", str(row["CREATED"]), row.get("AUTHOR_ID"), "Комментарий", str(row["COMMENT"])),
+            comment_id=int(row["ID"]),
         )
         for row in rows
     ]

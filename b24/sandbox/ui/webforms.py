@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, redirect, render_template, request
-from werkzeug.wrappers import Response
+from flask import abort, render_template, request
 
 from b24.sandbox.crm import forms
-from b24.sandbox.ui.desk import desk, portal
-from b24.sandbox.ui.fields import number_at_the_end
+from b24.sandbox.ui.desk import portal
+from b24.sandbox.ui.form_editor import MODES
 from b24.sandbox.ui.site import bp
-from b24.sandbox.ui.structure import kind_at, kind_of, kinds, smart_kinds
+from b24.sandbox.ui.structure import kind_of, kinds
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
-FIELD_KEYS = ("name", "caption", "kind", "entity", "target")
-GUEST_FIELDS = (
-    ("LAST_NAME", "Фамилия", "string", "contact", "LAST_NAME"),
-    ("NAME", "Имя", "string", "contact", "NAME"),
-    ("COMPANY", "Компания", "string", "company", "TITLE"),
-    ("POST", "Должность", "string", "contact", "POST"),
-    ("EMAIL", "E-mail", "email", "contact", "EMAIL"),
-    ("PHONE", "Телефон", "phone", "contact", "PHONE"),
-)
 INPUTS = {"email": "email", "phone": "tel", "date": "date", "integer": "number"}
 
 
@@ -38,41 +28,7 @@ def form_list() -> str:
         for form in found
     ]
     targets = [kind for kind in kinds() if kind.has_stages]
-    return render_template("webforms.html", rows=rows, targets=targets, parents=smart_kinds())
-
-
-@bp.post("/sandbox/ui/webform")
-def make_form() -> Response:
-    """Make a registration form as an administrator: ``name``, ``type``, ``agreement``, ``parent`` card."""
-    here = desk()
-    if not here.portal.is_admin(here.user_id):
-        abort(403, "Формы создаёт администратор.")
-    kind = kind_at(None, request.form.get("type", 0, int))
-    fields = [dict(zip(FIELD_KEYS, row, strict=True), required=True) for row in GUEST_FIELDS]
-    parent_type = request.form.get("parent_type", 0, int)
-    parent_id = number_at_the_end(request.form.get("parent", ""))
-    if parent_type and kind_of(parent_type) is None:
-        abort(400, "Такого типа родителя нет.")
-    if parent_type and parent_id:
-        fields.append(
-            {
-                "caption": "Родитель",
-                "kind": "hidden",
-                "entity": "item",
-                "target": f"PARENT_ID_{parent_type}",
-                "value": int(parent_id),
-            }
-        )
-    definition = {
-        "name": request.form.get("name", ""),
-        "target_type": kind.entity_type_id,
-        "fields": fields,
-        "agreement": request.form.get("agreement", "").strip(),
-        "assigned_by_id": here.user_id,
-    }
-    with here.portal.transaction():
-        forms.create(here.portal, definition)
-    return redirect("/crm/webform/", 303)
+    return render_template("webforms.html", rows=rows, targets=targets, modes=MODES)
 
 
 def the_form(form_id: int) -> forms.Form:

@@ -346,6 +346,7 @@
     openPath: function (path, callback) { sendMessage('openPath', { path: path }, callback); },
     selectUser: function (callback) { sendMessage('selectUser', { mult: false }, callback); },
     selectUsers: function (callback) { sendMessage('selectUser', { mult: true }, callback); },
+    selectCRM: function (params, callback) { sendMessage('selectCRM', params || {}, callback); },
     placement: {
       info: function () { return { placement: placement.placement, options: placement.options }; },
       getInterface: function (callback) { sendMessage('getInterface', {}, callback); },

@@ -103,6 +103,64 @@
     }).catch(report);
   }
 
+  /* The dialog of BX24.selectCRM: cards of the wanted types, one or several, found by typing. */
+  function selectCRM(frame, params, done) {
+    var types = [].concat(params.entityType || []).map(String);
+    var chosen = {};
+    var dialog = document.createElement('dialog');
+    dialog.setAttribute('aria-label', 'Выбор из CRM');
+    dialog.innerHTML = '<form method="dialog" class="stack"><label>Найти <input type="search" name="q" autocomplete="off"></label>' +
+      '<label>Найдено <select size="10"></select></label><p>Выбрано: <span data-chosen>ничего</span></p>' +
+      '<button value="choose" class="primary">Выбрать</button> <button value="">Отмена</button></form>';
+    var list = dialog.querySelector('select');
+    var shown = {};
+
+    function key(one) { return one.type + one.id; }
+
+    function take(found, only) {
+      found.forEach(function (one) { shown[key(one)] = one; if (only) chosen[key(one)] = one; });
+      list.replaceChildren.apply(list, found.map(function (one) { return new Option(one.title, key(one)); }));
+      tell();
+    }
+
+    function tell() {
+      var titles = Object.keys(chosen).map(function (one) { return chosen[one].title; });
+      dialog.querySelector('[data-chosen]').textContent = titles.join(', ') || 'ничего';
+    }
+
+    function look(text, value) {
+      var query = new URLSearchParams({ types: types.join(','), q: text, value: value ? JSON.stringify(value) : '' });
+      return fetch('/sandbox/ui/crm-search?' + query).then(function (answer) { return answer.json(); });
+    }
+
+    function answer() {
+      var result = {};
+      types.forEach(function (type) { result[type] = []; });
+      Object.keys(chosen).forEach(function (one) { result[chosen[one].type].push(chosen[one]); });
+      return result;
+    }
+
+    list.addEventListener('change', function () {
+      if (!params.multiple) chosen = {};
+      Array.from(list.selectedOptions).forEach(function (one) {
+        if (params.multiple && chosen[one.value]) delete chosen[one.value];
+        else chosen[one.value] = shown[one.value];
+      });
+      tell();
+    });
+    dialog.querySelector('[type=search]').addEventListener('input', function (event) {
+      look(event.target.value).then(function (data) { take(data.found); }, report);
+    });
+    dialog.addEventListener('close', function () {
+      dialog.remove();
+      if (dialog.returnValue === 'choose') done(answer());
+    });
+    document.body.appendChild(dialog);
+    dialog.showModal();
+    (params.multiple && params.value ? look('', params.value).then(function (data) { take(data.found, true); }) : Promise.resolve())
+      .then(function () { return look(''); }).then(function (data) { take(data.found); }, report);
+  }
+
   var commands = {
     getInitData: function (frame, params, done) { done(frame.init); },
     refreshAuth: function (frame, params, done) {
@@ -138,6 +196,7 @@
     closeApplication: function () { window.Portal.closeSlider(); },
     openPath: openPath,
     selectUser: selectUser,
+    selectCRM: selectCRM,
     getInterface: function (frame, params, done) {
       done({ command: frame.init.PLACEMENT === 'DEFAULT' ? [] : INTERFACE, event: [] });
     },

@@ -20,10 +20,16 @@
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body)
     }).then(function (answer) {
       return answer.json().then(function (data) {
-        if (!answer.ok) throw new Error(data.message || 'Не получилось');
+        if (!answer.ok) throw Object.assign(new Error(data.message || 'Не получилось'), { ask: data.ask });
         return data;
       });
     });
+  }
+
+  /* A refused move: the stage asks for something first, or the portal says why not. */
+  function refusedMove(problem) {
+    if (problem.ask) slider(problem.ask);
+    else notice(problem.message, true);
   }
 
   // ---- slider ----
@@ -150,7 +156,7 @@
       home.insertBefore(card, place);
       count(from, 1);
       count(target, -1);
-      notice(problem.message, true);
+      refusedMove(problem);
     }).finally(function () { movesOnTheWay -= 1; });
   }
 
@@ -257,7 +263,7 @@
       if (!button || button.hasAttribute('aria-current')) return;
       post('/sandbox/ui/move', {
         entityTypeId: list.dataset.type, id: list.dataset.id, stageId: button.dataset.stage
-      }).then(changedAndReload, function (problem) { notice(problem.message, true); });
+      }).then(changedAndReload, refusedMove);
     });
   }
 
@@ -317,6 +323,20 @@
     if (event.target.method === 'post') tellParent('changed');
   });
 
+  /* Robots: only the questions of the chosen action are asked. */
+  function bindActions(form) {
+    var choice = form.querySelector('[name=action]');
+    function ask() {
+      form.querySelectorAll('[data-for]').forEach(function (one) {
+        var wanted = one.dataset.for.split(' ').indexOf(choice.value) >= 0;
+        one.hidden = !wanted;
+        one.querySelectorAll('input, select').forEach(function (field) { field.disabled = !wanted; });
+      });
+    }
+    choice.addEventListener('change', ask);
+    ask();
+  }
+
   window.Portal = {
     notice: notice, slider: slider, closeSlider: closeSlider,
     refreshCard: refreshCard
@@ -325,6 +345,7 @@
   document.querySelectorAll('[role=tablist]').forEach(bindTabs);
   document.querySelectorAll('.kanban').forEach(bindKanban);
   document.querySelectorAll('[data-stages]').forEach(bindStages);
+  document.querySelectorAll('[data-actions]').forEach(bindActions);
   if (document.querySelector('.kanban, tbody[data-follow]')) setInterval(follow, FOLLOW_MS);
   if (document.querySelector('[data-close-slider]')) { tellParent('changed'); closeSlider(); }
 })();
