@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
@@ -64,6 +64,8 @@ STEPS: tuple[Step, ...] = (
 )
 """In this order, so that each wave uses ids the earlier ones recorded (design 3.1)."""
 
+PULLING: tuple[Step, ...] = (pull.items, pull.tasks)
+PULL_REST = timedelta(seconds=15)
 TRIES_OF_A_BROKEN_STEP = 3
 
 _OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -113,6 +115,7 @@ def _rounds(
 
     going = _watch(service, hold, ttl_s, budget_s, going_on)
     alone: set[str] = set()
+    pulls = Pulls(service.clock)
     touched = 0
     for _ in range(rounds):
         # Anew for every round: an administrator may change the settings meanwhile.
@@ -120,14 +123,39 @@ def _rounds(
         if work is None:
             return touched
         step_sum = 0
-        for step in STEPS:
+        for step in pulls.steps():
             if not work.going():
                 return touched
-            step_sum += _safely(work, step)
+            count = _safely(work, step)
+            pulls.note(step, count)
+            step_sum += count
         touched += step_sum
         if not step_sum:
             break
     return touched
+
+
+class Pulls:
+    """When a drain looks into the portal: in every round – but while a mass of cards is written, only now and then,
+    because each write comes back as an event, and reading a few of them at a time would cost more than writing."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._last: datetime | None = None
+        self._mass = False
+
+    def steps(self) -> list[Step]:
+        """The steps of the next round."""
+        now = self._clock()
+        rests = self._mass and self._last is not None and now < self._last + PULL_REST
+        if not rests:
+            self._last = now
+        return [step for step in STEPS if not (rests and step in PULLING)]
+
+    def note(self, step: Step, count: int) -> None:
+        """Remember whether there is more to be written than goes into one request."""
+        if step is push_participations.push:
+            self._mass = count >= push_participations.AT_ONCE
 
 
 def _work(

@@ -90,13 +90,16 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
     touched = row["touched"] or any(
         shadow[name] != before[name] for name in ("stage", "responsible_id") if name in before
     )
-    store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
+    facts = []
     if result != row["result"] and "won" in (result, row["result"]):
-        at = datetime.fromisoformat(str(item.get("movedTime") or item["updatedTime"]))
         kind = Kind.WON if result == "won" else Kind.REOPENED
-        key = f"deal:{row['item_id']}:{kind.value}:{picture.moment(at)}"
-        fact = NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]})
-        journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=work.now())
+        at = datetime.fromisoformat(str(item.get("movedTime") or item["updatedTime"]))
+        # Numbered: won, reopened and won again within one second of the portal's clock are three facts.
+        shadow["turns"] = before.get("turns", 0) + 1
+        key = f"deal:{row['item_id']}:{shadow['turns']}:{kind.value}"
+        facts.append(NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]}))
+    store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
+    journal.record(tx, {pid: facts for pid in row["content"]["participations"]}, now=work.now())
 
 
 def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:

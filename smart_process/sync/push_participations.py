@@ -116,8 +116,8 @@ def _write(work: Work, todo: Mapping[Mark, Row], made: Mapping[str, int]) -> Non
         else:
             idle.append(one)
     work.finish(idle)
-    for some in _portions(updates):
-        _update_all(work, some)
+    if updates:
+        _update_all(work, _first_request(updates))
     for some in _slices(creates, CREATES):
         _send(work, some, {one.key: _add(work, write) for one, write in some.items()})
 
@@ -128,10 +128,11 @@ def _slices(writes: Mapping[Mark, Write], size: int) -> Iterator[dict[Mark, Writ
         yield dict(pairs[at : at + size])
 
 
-def _portions(updates: Mapping[Mark, Write]) -> Iterator[dict[Mark, Write]]:
-    """As many updates as go into one request beside the command that reads them first, where one is needed."""
+def _first_request(updates: Mapping[Mark, Write]) -> dict[Mark, Write]:
+    """As many updates as go into one request beside the command that reads them first, where one is needed; what
+    is left over stays marked."""
     looks = any(write.typed for write in updates.values())
-    yield from _slices(updates, AT_ONCE - looks)
+    return dict(list(updates.items())[: AT_ONCE - looks])
 
 
 def _update_all(work: Work, some: Mapping[Mark, Write]) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from b24.store import marks
 from smart_process.facts import Kind, NewFact
+from smart_process.people import Identity
 from smart_process.schema import CONTACT
-from smart_process.store import journal
+from smart_process.store import journal, participations
 from smart_process.store import tables as t
+from smart_process.store.people import find_or_add_person
 from tests.smart_process.sync.story import Company, Story, unique, writes
 
 GUESTS = 120
@@ -20,10 +22,18 @@ GUESTS = 120
 def crowd(place: Company) -> Story:
     """An event with many registered guests, everything at rest."""
     story = Story(place).begin()
-    for _ in range(GUESTS):
-        story.registers(story.guest("Толпа", f"Гость{unique()}", company=""))
+    now, event_id = story.service.clock(), story.event["id"]
+    with story.service.store.transaction() as tx:
+        for n in range(GUESTS):
+            person = Identity("Толпа", f"Гость{n}", f"{n}@crowd{story.number}.example")
+            person_id = find_or_add_person(tx, place.portal_id, person, now)
+            seat = participations.find_or_add(
+                tx, portal_id=place.portal_id, event_id=event_id, person_id=person_id
+            )
+            fact = NewFact(Kind.REGISTERED, now, "guest", f"x:{unique()}", data={"source": "page"})
+            journal.record(tx, {seat.id: [fact]}, now=now)
     story.settle()
-    assert len(story.seats()) == GUESTS
+    assert len(story.cards()) == 50, "the first page of many"
     return story
 
 
@@ -37,21 +47,34 @@ def everybody(story: Story, kind: Kind, **data: str) -> None:
         journal.record(tx, facts, now=now)
 
 
+def until_written(sent: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The requests up to the last one that writes."""
+    last = max(n for n, some in enumerate(sent) if writes([some]))
+    return sent[: last + 1]
+
+
 def test_arrivals_cost_one_request_per_fifty(crowd: Story) -> None:
     everybody(crowd, Kind.ARRIVED, device="Вход 1")
     with crowd.counted() as sent:
         crowd.drain()
-    assert len(sent) == ceil(GUESTS / 50)
+    # One look into the portal at the beginning, at most; what comes back is read when everything is written.
+    written = until_written(sent)
+    assert sum(bool(writes([some])) for some in written) == ceil(GUESTS / 50)
+    assert len(written) <= ceil(GUESTS / 50) + 2
     assert len(writes(sent)) == GUESTS
+    crowd.settle()
 
 
 def test_flags_cost_one_command_more_per_request_to_see_what_people_typed(crowd: Story) -> None:
     everybody(crowd, Kind.FLAG_SET, flag="question_asked")
     with crowd.counted() as sent:
         crowd.drain()
-    assert len(sent) == ceil(GUESTS / 49)
-    assert len(writes(sent)) == GUESTS
-    assert sum("crm.item.list" in some for some in sent) == len(sent)
+    writing = [some for some in sent if writes([some])]
+    assert len(writing) == ceil(GUESTS / 49)
+    assert sum(map(len, writing)) == GUESTS + len(writing)
+    assert {some[0] for some in writing} == {"crm.item.list"}
+    assert len(until_written(sent)) <= ceil(GUESTS / 49) + 3
+    crowd.settle()
 
 
 def test_what_comes_back_of_our_writes_costs_reads_only(crowd: Story) -> None:
