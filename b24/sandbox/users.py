@@ -315,7 +315,11 @@ def user_search(call: Call) -> Answer:
 def user_current(call: Call) -> dict[str, Any]:
     """The calling user. Source: api-reference/user/user-current.md."""
     row = call.db.execute("SELECT * FROM users WHERE id = ?", (call.user_id,)).fetchone()
-    return card(row, contacts=user_scope(call))
+    shown = card(row, contacts=user_scope(call))
+    if "LAST_ACTIVITY_DATE" in shown:
+        # a text here, an object in user.get and user.search
+        shown["LAST_ACTIVITY_DATE"] = call.portal.now().replace(tzinfo=None).isoformat(sep=" ")
+    return shown
 
 
 def _department(row: Any) -> dict[str, Any]:

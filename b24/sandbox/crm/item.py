@@ -173,8 +173,10 @@ def describe(field: Field, *, original: bool) -> dict[str, Any]:
         shown |= dict.fromkeys(("listLabel", "formLabel", "filterLabel"), field.title)
     if field.settings:
         shown["settings"] = field.settings
-    elif field.upper == "COMPANY_ID":
+    elif field.upper in ("COMPANY_ID", "MYCOMPANY_ID"):
         shown["settings"] = {"parentEntityTypeId": 4}
+    if field.upper == "MYCOMPANY_ID":
+        shown["settings"] |= {"isMyCompany": True, "isEmbeddedEditorEnabled": True}
     return shown | {"upperName": field.upper}
 
 

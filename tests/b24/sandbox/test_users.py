@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -232,3 +233,8 @@ def test_a_bad_notification_is_refused(rest: Rest, params: dict[str, Any], code:
 def test_a_notification_to_nobody_is_false(rest: Rest, people: dict[str, int]) -> None:
     for user_id in (people["gone"], 99_999):
         assert rest("im.notify.system.add", {"USER_ID": user_id, "MESSAGE": "x"}) is False
+
+
+def test_the_last_activity_is_a_text_for_oneself_and_an_object_in_lists(rest: Rest) -> None:
+    assert datetime.fromisoformat(rest("user.current")["LAST_ACTIVITY_DATE"]).tzinfo is None
+    assert rest("user.get")[0]["LAST_ACTIVITY_DATE"] == {}

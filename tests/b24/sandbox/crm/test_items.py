@@ -271,3 +271,13 @@ def test_import_reports_each_row(rest: Rest, built: Built, refused: Any) -> None
     assert refused(lambda: rest("crm.item.batchImport", params))[0] == "MAX_IMPORT_BATCH_SIZE_EXCEEDED"
     one = rest("crm.item.import", {"entityTypeId": built.participation, "fields": {"title": "Два"}})
     assert set(one["item"]) == {"id"}
+
+
+def test_the_field_of_ones_own_company_says_so(rest: Rest) -> None:
+    flags = {"title": "Договор", "isMycompanyEnabled": "Y", "isClientEnabled": "Y"}
+    kind = rest("crm.type.add", {"fields": flags})["type"]["entityTypeId"]
+    fields = rest("crm.item.fields", {"entityTypeId": kind})["fields"]
+    assert fields["mycompanyId"]["settings"] == {
+        "parentEntityTypeId": 4, "isMyCompany": True, "isEmbeddedEditorEnabled": True,
+    }  # fmt: skip
+    assert fields["companyId"]["settings"] == {"parentEntityTypeId": 4}
