@@ -99,7 +99,7 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
         key = f"deal:{row['item_id']}:{shadow['turns']}:{kind.value}"
         facts.append(NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]}))
     store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
-    journal.record(tx, {pid: facts for pid in row["content"]["participations"]}, now=work.now())
+    journal.record(tx, dict.fromkeys(row["content"]["participations"], facts), now=work.now())
 
 
 def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
     store.update(tx, t.outcome, row["id"], state="removed")
     # What was held because it could not be written any more is settled with it.
     marks.mark(tx, work.portal_id, outcomes.PUSH, [row["id"]], now=now)
-    fact = NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", f"outcome:{row['id']}:removed")
+    fact = NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", f"outcome:{row['id']}:removed:{row['item_id']}")
     journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,18 +12,34 @@ from tests.portal_and_app import Served
 from tests.smart_process.sync.story import Company, Story, company
 
 
+@contextmanager
+def opened(database: str) -> Iterator[Company]:
+    """A portal with the app installed in it, its data in ``database``."""
+    served = Served()
+    options = Options(port=0, seed="empty", limits=False, pages=False, cut_s=1, smtp_port=0)
+    try:
+        with Sandbox(options) as sandbox:
+            made = company(sandbox, served, database)
+            yield made
+            made.rest.close()
+            made.service.portals.close()
+            made.service.store.close()
+    finally:
+        served.stop()
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """The installed app of one company."""
-    served = Served()
-    options = Options(port=0, seed="empty", limits=False, pages=False, cut_s=1, smtp_port=0)
-    with Sandbox(options) as sandbox:
-        made = company(sandbox, served, f"sqlite:///{tmp_path_factory.mktemp('sync') / 'app.db'}")
+    with opened(f"sqlite:///{tmp_path_factory.mktemp('sync') / 'app.db'}") as made:
         yield made
-        served.stop()
-        made.rest.close()
-        made.service.portals.close()
-        made.service.store.close()
+
+
+@pytest.fixture
+def postgres_place(postgres_url: str) -> Iterator[Company]:
+    """The same with its data in PostgreSQL."""
+    with opened(postgres_url.replace("postgresql://", "postgresql+psycopg://")) as made:
+        yield made
 
 
 @pytest.fixture

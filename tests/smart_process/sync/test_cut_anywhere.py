@@ -173,3 +173,14 @@ def test_killed_again_and_again_the_day_ends_the_same(
             begun_again_until_settled(story)
     assert calls() > 20
     assert end(day) == whole
+
+
+@pytest.mark.postgres
+def test_on_postgresql_a_killed_day_ends_the_same(postgres_place: Company, whole: dict[str, Any]) -> None:
+    story, dice = Story(postgres_place).begin(), random.Random(4)
+    day = Day(story)
+    with cut(story, lambda _call: dice.random() < SHARE, executed=True):
+        for part in day.parts:
+            part()
+            begun_again_until_settled(story)
+    assert end(day) == whole

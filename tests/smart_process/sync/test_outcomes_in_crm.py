@@ -99,6 +99,9 @@ def test_a_deal_restored_from_the_bin_is_ours_again(handed: Handed) -> None:
     assert (outcome(story)["state"], outcome(story)["item_id"]) == ("live", back)
     assert (story.card()["stage"], story.card()["parentId2"]) == ("handed", back)
     assert [one["id"] for one in story.deals()] == [back]
+    story.delete(DEAL, back)
+    story.settle()
+    assert (outcome(story)["state"], story.card()["stage"]) == ("removed", "engaged")
 
 
 def test_a_deleted_deal_we_were_about_to_write_is_still_a_decision(handed: Handed) -> None:
