@@ -82,6 +82,9 @@ _WRITABLE: dict[str, Any] = (
 )
 
 
+_NEVER_EMPTY = frozenset({"type_id", "description_type", "priority", "direction", "responsible_id"})
+
+
 def of_item(db: sqlite3.Connection, entity_type_id: int, item_id: int) -> list[sqlite3.Row]:
     """Activities bound to an item, last first (the web UI's view)."""
     return db.execute(
@@ -394,7 +397,7 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
                 values[name.lower()] = read(fields[name])
             except ValueError:
                 raise RestError("", f"The field {name} is not defined or invalid.") from None
-    return values
+    return {name: value for name, value in values.items() if value is not None or name not in _NEVER_EMPTY}
 
 
 @method("crm.activity.add", scope="crm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -52,3 +53,54 @@ def test_wrong_parameters_end_in_the_documented_code(
         name: ids.get(value, value) if isinstance(value, str) else value for name, value in params.items()
     }
     assert refused(lambda: rest(method, sent))[0] == code
+
+
+ODD: list[Any] = [
+    None,
+    "",
+    [],
+    {},
+    {"a": {"b": 1}},
+    [[]],
+    [None],
+    10**30,
+    -1,
+    "9" * 40,
+    "\ud800",
+    1.5,
+    [1, {"x": []}],
+]
+OPEN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("crm.activity.add", {"fields": {"OWNER_TYPE_ID": 2, "OWNER_ID": "{deal}", "TYPE_ID": 1, "SUBJECT": "x",
+      "RESPONSIBLE_ID": 1, "DIRECTION": 1, "PRIORITY": 1, "COMMUNICATIONS": [], "SETTINGS": []}}, ("fields",)),
+    ("crm.activity.configurable.add", {"ownerTypeId": 2, "ownerId": "{deal}",
+      "fields": {"deadline": "", "pingOffsets": [1], "badgeCode": ""},
+      "layout": {"icon": {"code": "info"}, "header": {"title": "x"}, "body": {"logo": {"code": "call"}}}},
+     ("fields", "layout")),
+    ("crm.automation.trigger.execute", {"CODE": "x", "OWNER_TYPE_ID": 2, "OWNER_ID": "{deal}"}, ()),
+    ("crm.automation.trigger", {"target": "DEAL_1", "code": "x"}, ()),
+    ("crm.timeline.bindings.bind", {"fields": {"OWNER_ID": 1, "ENTITY_ID": "{deal}", "ENTITY_TYPE": "deal"}},
+     ("fields",)),
+    ("crm.timeline.note.save", {"ownerTypeId": 2, "ownerId": "{deal}", "itemType": 1, "itemId": 1, "text": "x"}, ()),
+    ("crm.timeline.icon.add", {"code": "x", "fileContent": "AAAA"}, ()),
+    ("crm.deal.userfield.add", {"fields": {"FIELD_NAME": "X", "USER_TYPE_ID": "enumeration", "LIST": [],
+      "SETTINGS": {}, "EDIT_FORM_LABEL": "x", "SORT": 1}}, ("fields",)),
+    ("task.checklistitem.add", {"TASKID": 1, "FIELDS": {"TITLE": "x", "MEMBERS": {"1": {"TYPE": "A"}}}}, ("FIELDS",)),
+    ("task.commentitem.getlist", {"TASKID": 1, "ORDER": {"ID": "asc"}, "FILTER": {"ID": 1}}, ("FILTER", "ORDER")),
+    ("tasks.task.history.list", {"taskId": 1, "filter": {"FIELD": "NEW"}, "order": {"id": "asc"}}, ("filter",)),
+    ("crm.currency.list", {"order": {"sort": "asc"}}, ("order",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params", "inside"), OPEN)
+def test_odd_values_in_any_place_never_break_a_method(
+    rest: Rest, ids: dict[str, Any], method: str, params: dict[str, Any], inside: tuple[str, ...]
+) -> None:
+    known = json.loads(json.dumps(params).replace('"{deal}"', str(ids["{deal}"])))
+    tries = [known | {name: odd} for name in known for odd in ODD]
+    tries += [
+        known | {part: known[part] | {name: odd}} for part in inside for name in known[part] for odd in ODD
+    ]
+    for sent in tries:
+        answer = rest.send(method, sent)
+        assert answer.status_code < 500, (sent, answer.text)
