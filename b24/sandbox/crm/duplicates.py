@@ -12,7 +12,7 @@ from b24.sandbox.crm import activities, links, multifields, recycle, rights, sto
 from b24.sandbox.crm.multifields import Change
 from b24.sandbox.crm.objects import COMPANY, CONTACT, LEAD, WITH_COMMUNICATIONS, Field
 from b24.sandbox.crm.params import integer, listing, mapping, text
-from b24.sandbox.crm.schema import as_entity_type_id, read_schema
+from b24.sandbox.crm.schema import ObjectType, as_entity_type_id, read_schema
 from b24.sandbox.crm.store import Item
 from b24.sandbox.crm.values import is_empty
 from b24.sandbox.kernel import Call, RestError, method
@@ -119,9 +119,11 @@ def _items(call: Call, entity_type_id: int, ids: list[int]) -> list[Item]:
     return items
 
 
-def _mergeable(field: Field) -> bool:
+def _mergeable(kind: ObjectType, field: Field) -> bool:
     if field.upper in _KEPT or field.derived or field.disabled or field.parent_type is not None:
         return False
+    if field.upper == "COMPANY_ID" and kind.entity_type_id == CONTACT:
+        return False  # companies of a contact are a list, and lists are united
     return field.upper not in ("CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID")
 
 
@@ -135,7 +137,7 @@ def _merged_values(
     """
     taken: dict[str, Any] = {}
     for field in survivor.kind.fields.values():
-        if field.upper in decided or not _mergeable(field):
+        if field.upper in decided or not _mergeable(survivor.kind, field):
             continue
         value = survivor.value(field.upper)
         for other in others:
@@ -166,7 +168,7 @@ def open_questions(survivor: Item, others: list[Item]) -> list[Field]:
     """Fields filled differently, about which a person merging by hand has to decide."""
     questions = []
     for field in survivor.kind.fields.values():
-        if not _mergeable(field):
+        if not _mergeable(survivor.kind, field):
             continue
         value = survivor.value(field.upper)
         try:

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from b24.sandbox import users
-from b24.sandbox.crm import base, categories, links, multifields, seed_words, userfields
-from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL
+from b24.sandbox.crm import base, categories, links, multifields, robots, seed_words, stage_rules, userfields
+from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD
 from b24.sandbox.crm.schema import changed, next_id, read_schema
 
 SEED_NUMBER = 20260901
@@ -28,6 +28,18 @@ COMPANY_FIELDS = (
     ("UF_CRM_COMPANY_REGION", "Регион", seed_words.CITIES),
 )
 DEAL_FUNNEL = "Партнёрские продажи"
+TENDER_FUNNEL = "Тендеры"
+#: Custom fields of deals some stages ask for: (code, type, label).
+DEAL_FIELDS = (
+    ("UF_CRM_CONTRACT", "string", "Номер договора"),
+    ("UF_CRM_TENDER", "string", "Номер закупки"),
+)
+_LEADS = (
+    ("Заявка с сайта: видеонаблюдение", "Ержанова", "Алия", "ТОО «Арна Трейд»", "NEW"),
+    ("Звонок: системы хранения", "Поляков", "Степан", "ООО «Северный узел»", "IN_PROCESS"),
+    ("Визитка с выставки", "Сагинтаев", "Олжас", "", "NEW"),
+)
+APPROVALS = "Согласования"
 _FUNNEL_STAGES = (
     ("NEW", "Новая заявка", 10, "Y", "#39A8EF", None),
     ("NEEDS", "Выявление потребности", 20, "N", "#2FC6F6", None),
@@ -67,6 +79,9 @@ class _Garden:
         companies = [self.company(n) for n in range(COMPANIES)]
         people = self.contacts(companies)
         self.deals(companies, people)
+        self.tenders(companies, people)
+        self.leads()
+        self.approvals()
         changed(self.db)
 
     # Colleagues.
@@ -136,6 +151,25 @@ class _Garden:
         entity = f"DEAL_STAGE_{self.funnel_id}"
         self.db.execute("DELETE FROM crm_status WHERE entity_id = ?", (entity,))
         categories.add_stages(self.db, entity, f"C{self.funnel_id}:", _FUNNEL_STAGES, self.funnel_id)
+        changed(self.db)
+        self.demands()
+
+    def demands(self) -> None:
+        """What stages of deals ask for: the contract before it is agreed upon, the tender from the beginning."""
+        for code, kind, label in DEAL_FIELDS:
+            labels = {"ru": label, "en": label}
+            userfields.add_field(
+                self.db, "CRM_DEAL", code, kind, {"showFilter": "Y", "editFormLabel": labels}
+            )
+        self.tender_id = categories.create(self.db, DEAL, TENDER_FUNNEL, sort=400)
+        changed(self.db)
+        schema = read_schema(self.db)
+        kind = schema.type(DEAL)
+        stage_rules.require(self.db, kind, "UF_CRM_CONTRACT", [f"C{self.funnel_id}:CONTRACT"])
+        every = [stage.status_id for stage in schema.stages(kind, self.tender_id)]
+        won = f"C{self.tender_id}:WON"
+        stage_rules.require(self.db, kind, "UF_CRM_TENDER", every)
+        stage_rules.require(self.db, kind, "OPPORTUNITY", [won])
         changed(self.db)
 
     # Companies.
@@ -265,6 +299,77 @@ class _Garden:
             }
             deal = self.item(DEAL, row, {"TYPE_ID": "SALE"})
             links.set_contacts(self.db, DEAL, deal, [contact])
+
+    def tenders(self, companies: list[int], people: list[tuple[int, int]]) -> None:
+        """A few deals of the funnel that asks for the number of the tender."""
+        schema = read_schema(self.db)
+        for number, stage in enumerate(schema.stages(schema.type(DEAL), self.tender_id)[:3]):
+            contact, company = people[number * 11 % len(people)]
+            row = {
+                "title": f"Закупка: {seed_words.PRODUCTS[number]}",
+                "assigned_by_id": self.random.choice(self.sellers[:-1]),
+                "category_id": self.tender_id,
+                "stage_id": stage.status_id,
+                "semantics": stage.semantics,
+                "company_id": company,
+                "opportunity": 0.0,
+                "currency_id": schema.currency,
+                "moved_by": 1,
+                "moved_time": self.now,
+            }
+            deal = self.item(DEAL, row, {"TYPE_ID": "GOODS", "UF_CRM_TENDER": f"2026-{117 + number}"})
+            links.set_contacts(self.db, DEAL, deal, [contact])
+
+    def leads(self) -> None:
+        """Leads nobody has converted yet."""
+        for number, (title, last, name, company, stage) in enumerate(_LEADS):
+            row = {
+                "title": title,
+                "name": name,
+                "last_name": last,
+                "assigned_by_id": self.random.choice(self.sellers[:-1]),
+                "stage_id": stage,
+                "semantics": "P",
+                "source_id": ("WEB", "CALL", "TRADE_SHOW")[number],
+                "opportunity": 0.0,
+                "currency_id": "KZT",
+                "moved_by": 1,
+                "moved_time": self.now,
+            }
+            lead = self.item(LEAD, row, {"COMPANY_TITLE": company} if company else {})
+            self.communicate(LEAD, lead, "PHONE", self.phone(900 + number))
+            self.communicate(LEAD, lead, "EMAIL", f"{seed_words.latin(last)}@guest{number}.example")
+
+    def approvals(self) -> None:
+        """A smart process of the company's own with robots: who checks is found, and told, by the portal."""
+        wanted = dict.fromkeys(
+            ("isStagesEnabled", "isCategoriesEnabled", "isAutomationEnabled", "isRecyclebinEnabled"), "Y"
+        )
+        linked = {"isUseInUserfieldEnabled": "Y", "linkedUserFields": {"TASKS_TASK|UF_CRM_TASK": "true"}}
+        fields = {"title": APPROVALS, **wanted, **linked}
+        number = int(
+            self.portal.run("crm.type.add", {"fields": fields}, user_id=1).result["type"]["entityTypeId"]
+        )
+        schema = read_schema(self.db)
+        funnel = schema.type(number).categories[0].id
+        first, second = (stage.status_id for stage in schema.stages(schema.type(number), funnel)[:2])
+        place = {"entity_type_id": number, "category_id": funnel, "stage_id": second}
+        head = {"user_id": str(self.sellers[0])}
+        robots.put(self.portal, {**place, "action": "assign", "settings": head})
+        robots.put(
+            self.portal, {**place, "action": "task", "settings": {"title": "Проверить договор", "days": "2"}}
+        )
+        for number_of, title in enumerate(("Договор поставки", "Дополнительное соглашение")):
+            row = {
+                "title": title,
+                "assigned_by_id": self.sellers[1 + number_of],
+                "category_id": funnel,
+                "stage_id": first,
+                "semantics": "P",
+                "moved_by": 1,
+                "moved_time": self.now,
+            }
+            self.item(number, row, {})
 
     def item(self, entity_type_id: int, row: dict[str, Any], data: dict[str, Any]) -> int:
         """One row of the items table."""

@@ -132,7 +132,9 @@ def new_item(kind: Kind) -> str:
     """The form of a new item, in the funnel of ``?category_id=``."""
     raw = request.args.get("category_id", type=int)
     funnel = chosen_funnel(categories(kind), raw)
-    item = {"id": 0, "categoryId": int(funnel["id"]), "assignedById": desk().user_id, "currencyId": "RUB"}
+    category_id = int(funnel["id"])
+    first = next((one.id for one in stages(kind, category_id) if one.semantics == "process"), "")
+    item = {"id": 0, "categoryId": category_id, "assignedById": desk().user_id, "stageId": first}
     editable = [one for section in sections(kind, item) for one in section["fields"] if one.input]
     return render_template("new_item.html", kind=kind, fields=editable, funnel=funnel)
 
