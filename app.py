@@ -248,10 +248,20 @@ class Running:
             **trusted,
         )
         self._built.worker.start(self.service)
-        threading.Thread(target=self._server.run, daemon=True, name="web").start()
+        self._stopping = False
+        threading.Thread(target=self._serve, daemon=True, name="web").start()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run()
+        except OSError:
+            # Its sockets were closed while it waited for them.
+            if not self._stopping:
+                raise
 
     def stop(self) -> None:
         """No new requests, then the background work under way, then the connections."""
+        self._stopping = True
         self._server.close()
         self._built.close()
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import requests
+
 from smart_process.demo import conference, installing
 from smart_process.demo.portal import LocalPortal, PortalFailed, Rest
-from smart_process.demo.state import AlreadyRunning, Folder, choose_ports
+from smart_process.demo.state import AlreadyRunning, Folder, Unusable, choose_ports
 from smart_process.service import Service
 
 
@@ -163,6 +165,9 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
             sys.stderr.write("Эта демонстрация уже запущена: завершите её (Ctrl-C) и повторите.\n")
             return 1
         return _print_running(running, options.json)
+    except Unusable as unusable:
+        sys.stderr.write(f"{unusable}\n")
+        return 1
     choose_ports(folder.kept, options.port)
     folder.save()
     log = _log_of(options) if options.play or options.log else None
@@ -184,6 +189,11 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
         _wait(demo, stopping)
     except PortalFailed as failed:
         sys.stderr.write(f"{failed}\n")
+        return 1
+    except requests.RequestException:
+        sys.stderr.write(
+            "Портал больше не отвечает. Запустите ещё раз: данные сохранены, начатое продолжится.\n"
+        )
         return 1
     finally:
         demo.stop()

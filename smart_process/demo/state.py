@@ -7,11 +7,12 @@ import json
 import secrets
 import socket
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 RELEASED_S = 2.0
+_AWAY = "Уберите папку, и демонстрация начнётся с чистого листа."
 
 
 @dataclass
@@ -39,20 +40,28 @@ class AlreadyRunning(Exception):
         self.links = links
 
 
+class Unusable(Exception):
+    """This folder cannot hold a demo; the text says why, in words for people."""
+
+
 class Folder:
     """A demo's folder; holds the lock while it is open.
 
     Raises:
         AlreadyRunning: another process holds it.
+        Unusable: it cannot be written, or what is in it is no demo's.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Tokens and guests live here: nobody else on this machine reads them.
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = self._take()
-        self.kept = self._read()
-        self._links.unlink(missing_ok=True)
+        try:
+            # Tokens and guests live here: nobody else on this machine reads them.
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = self._take()
+            self.kept = self._read()
+            self._links.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unusable(f"Папка {path} не годится: {error.strerror or error}.") from error
 
     @property
     def _links(self) -> Path:
@@ -68,9 +77,18 @@ class Folder:
         return lock
 
     def _read(self) -> Kept:
-        known = {one.name for one in fields(Kept)}
-        found = _json(self.path / "demo.json") or {}
-        return Kept(**{name: value for name, value in found.items() if name in known})
+        """What an earlier demo kept. Without it its databases cannot be read, so nothing is begun anew beside them."""
+        for name in ("app.sqlite", "portal.sqlite"):
+            if not _is_database(self.path / name):
+                raise Unusable(f"{self.path / name} испорчен. {_AWAY}")
+        kept = self.path / "demo.json"
+        found = _json(kept) if kept.exists() or (self.path / "app.sqlite").exists() else {}
+        fresh = asdict(Kept())
+        if not isinstance(found, dict) or not all(
+            type(found[name]) is type(value) for name, value in fresh.items() if name in found
+        ):
+            raise Unusable(f"{kept} не читается. {_AWAY}")
+        return Kept(**{name: value for name, value in found.items() if name in fresh})
 
     def save(self) -> None:
         """Write what is kept, whole or not at all."""
@@ -121,6 +139,14 @@ def _free(wanted: int, taken: set[int]) -> int:
             taken.add(found)
             return found
     raise OSError("no free port on this machine")
+
+
+def _is_database(path: Path) -> bool:
+    """Whether SQLite can open it: a file of its own, or none yet."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
 
 
 def _json(path: Path) -> Any:

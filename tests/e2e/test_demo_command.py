@@ -97,6 +97,34 @@ def test_an_argument_nobody_knows_is_named(tmp_path: Path, wrong: tuple[str, ...
     assert wrong[-1] in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("demo.json", b""),
+        ("demo.json", b'{"portal_port": "39000"}'),
+        ("app.sqlite", b"not a database, not even nearly"),
+        ("portal.sqlite", b"not a database, not even nearly"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_words_and_left_as_it_is(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    refused = run(tmp_path, "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(str(tmp_path / name))
+    assert len(refused.stderr.splitlines()) == 1
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run(tmp_path / "file", "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert str(tmp_path / "file") in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def played(state: Path) -> dict[str, Any]:
     done = run(state, "--play", "--json", *GUESTS)
     assert done.returncode == 0, done.stderr
