@@ -107,7 +107,9 @@ def undecided(tx: Tx, event_id: int) -> list[Undecided]:
         .select_from(p.join(h, h.c.id == p.c.person_id))
         .where(*_living(event_id), h.c.match == "undecided", h.c.portal_id == p.c.portal_id)
         # From the few people, not from the event's many guests.
-        .where(h.c.portal_id == sa.select(t.event.c.portal_id).where(t.event.c.id == event_id).scalar_subquery())
+        .where(
+            h.c.portal_id == sa.select(t.event.c.portal_id).where(t.event.c.id == event_id).scalar_subquery()
+        )
         .order_by(p.c.id)
         .limit(SHOWN)
     )
