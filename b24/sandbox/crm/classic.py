@@ -54,8 +54,7 @@ def show(portal: Any, item: Item, select: set[str] | None) -> dict[str, Any]:
         if _wanted(name, select, listed=name in listed, dynamic=field.dynamic):
             shown[name] = shown_value(kind, field, modern.get(field.name))
     extra = [name for name, _, _ in address_names(kind)]
-    if kind.entity_type_id == COMPANY:
-        extra.append("LAST_COMMUNICATION_TIME")
+    extra += {COMPANY: ["LAST_COMMUNICATION_TIME"], CONTACT: ["FACE_ID"]}.get(kind.entity_type_id, [])
     shown |= {name: None for name in extra if _wanted(name, select, listed=True, dynamic=False)}
     if kind.entity_type_id in WITH_COMMUNICATIONS:
         many = _communications(multifields.rows_of(portal.db, kind.entity_type_id, item.id))

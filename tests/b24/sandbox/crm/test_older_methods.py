@@ -130,3 +130,8 @@ def test_a_funnel_of_deals_keeps_the_marks_of_another_system(rest: Rest) -> None
     described = rest("crm.category.fields", {"entityTypeId": 2})["fields"]
     assert described["originatorId"]["upperName"] == "ORIGINATOR_ID"
     assert described["isDefault"]["isReadOnly"] is True
+
+
+def test_a_contact_without_a_face_says_so(rest: Rest) -> None:
+    number = rest("crm.contact.add", {"fields": {"NAME": "Анна"}})
+    assert rest("crm.contact.get", {"id": number})["FACE_ID"] is None
