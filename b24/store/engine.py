@@ -17,6 +17,8 @@ from sqlalchemy.engine import Connection, Engine
 
 Tx = Connection
 """An open transaction; everything below the edge takes one and never commits it."""
+DatabaseAway = sa.exc.OperationalError
+"""The database does not answer, is locked or full: nothing that was being done is at fault."""
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):

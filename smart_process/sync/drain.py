@@ -14,11 +14,9 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import OperationalError
-
 from b24 import errors, leases, portals
 from b24.store import marks
-from b24.store.engine import Tx
+from b24.store.engine import DatabaseAway, Tx
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.sync import (
@@ -205,8 +203,7 @@ def _safely(work: Work, step: Step) -> int:
     except errors.B24Error as error:
         log.info("portal=%s step=%s waits: %s", work.portal_id, step.__module__, error)
         return 0
-    except OperationalError:
-        # The database does not answer: nobody's mark is at fault.
+    except DatabaseAway:
         raise
     except Exception as error:
         # Our bug, met by one object: the others must not wait for its repair.
