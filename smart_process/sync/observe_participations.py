@@ -142,6 +142,7 @@ def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
     inflight = row["inflight"] or {}
     if "stage" in inflight:
         stage_moves.pushed(shadow, inflight["stage"])
+    picture.note_form_title(shadow, item)
     by = f"user:{picture.number(item.get('updatedBy'))}"
     at = datetime.fromisoformat(item["updatedTime"])
     facts = _stage_facts(item, shadow, stage_moves.by_people(shadow, moves))
@@ -203,7 +204,9 @@ def _appeared(
         # The person takes part already: this card is merged into the one that has the ticket.
         marks.mark(tx, work.portal_id, "merge", [f"{placed.participation_id}:{item['id']}"], now=work.now())
         return True
-    shadow = dict(now)
+    shadow: Picture = {}
+    picture.note_form_title(shadow, item)
+    shadow |= now
     stage_moves.remember(shadow, moves)
     store.update(tx, t.participation, placed.participation_id, item_id=int(item["id"]), shadow=shadow)
     facts = _stage_facts(item, {}, stage_moves.by_people({}, moves))

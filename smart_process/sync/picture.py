@@ -33,6 +33,8 @@ def moment(value: Any) -> str:
     return at.astimezone(UTC).replace(microsecond=0).isoformat()
 
 
+FORM_TITLE = "_form_title"
+"""In a shadow: the title a form gave the card."""
 EVENT_FIELDS = {spec.name: spec for spec in TYPES["event"].fields}
 PARTICIPATION_FIELDS = {spec.name: spec for spec in TYPES["participation"].fields}
 
@@ -106,6 +108,18 @@ def _portal_value(declared: FieldSpec, value: Any, enum: Mapping[str, int]) -> A
     if declared.kind == "integer":
         return value or ""
     return value
+
+
+def note_form_title(shadow: Picture, item: Mapping[str, Any]) -> None:
+    """A form's card arrives as «Заполнение CRM-формы …»: the portal's words, not a person's. Noted at first sight."""
+    if number(item.get("webformId")) and "title" not in shadow:
+        shadow[FORM_TITLE] = str(item.get("title") or "")
+
+
+def title_is_theirs(shadow: Mapping[str, Any]) -> bool:
+    """Whether the card has a title of its own: what people called it stays."""
+    title = shadow.get("title", "")
+    return bool(title) and title != shadow.get(FORM_TITLE)
 
 
 def difference(ours: Mapping[str, Any], shadow: Mapping[str, Any]) -> Picture:

@@ -169,8 +169,7 @@ def _ours(work: Work, row: Row) -> Picture:
 
 def _changed(row: Row, ours: Picture) -> Picture:
     changed = picture.difference(ours, row["shadow"])
-    # A title people gave the card stays.
-    if row["item_id"] is not None and row["shadow"].get("title"):
+    if row["item_id"] is not None and picture.title_is_theirs(row["shadow"]):
         changed.pop("title", None)
     if "stage" in changed and not stage_moves.may_push(row["shadow"], row["stage"]):
         changed.pop("stage")

@@ -17,6 +17,7 @@ def test_a_crm_form_makes_a_participation_with_a_ticket_in_the_mail(story: Story
     seat, card = story.seat(), story.card()
     assert (seat["item_id"], card["id"], card["stage"]) == (item_id, item_id, "registered")
     assert card["xmlId"] == seat["uid"]
+    assert card["title"].startswith("Сериков Ержан")
     assert seat["ticket"] in card["ticket_link"]
     assert story.mails(guest.email) == ["ticket"]
     assert story.waiting() == []
