@@ -156,10 +156,10 @@ class _Garden:
 
     def demands(self) -> None:
         """What stages of deals ask for: the contract before it is agreed upon, the tender from the beginning."""
-        for code, kind, label in DEAL_FIELDS:
+        for code, type_, label in DEAL_FIELDS:
             labels = {"ru": label, "en": label}
             userfields.add_field(
-                self.db, "CRM_DEAL", code, kind, {"showFilter": "Y", "editFormLabel": labels}
+                self.db, "CRM_DEAL", code, type_, {"showFilter": "Y", "editFormLabel": labels}
             )
         self.tender_id = categories.create(self.db, DEAL, TENDER_FUNNEL, sort=400)
         changed(self.db)

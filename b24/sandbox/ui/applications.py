@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
@@ -29,8 +31,17 @@ def application(app_id: int) -> str:
         blocked=not app.installed and not admin,
         placement_id=placement_id or "",
         params=request.args.get("params", ""),
-        title=widget_name(placement_id) or app.title,
+        title=asked_title() or widget_name(placement_id) or app.title,
     )
+
+
+def asked_title() -> str:
+    """What ``BX24.openApplication`` wants the page to be called (``settings.title``)."""
+    try:
+        found = json.loads(request.args.get("params", ""))
+    except ValueError:
+        return ""
+    return str(found.get("bx24_title") or "")[:200] if isinstance(found, dict) else ""
 
 
 def widget_name(placement_id: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, request
+from io import BytesIO
+
+from flask import Response, abort, request, send_file
 
 from b24.sandbox.kernel import RestError
 from b24.sandbox.ui.desk import desk
@@ -28,6 +30,5 @@ def download() -> Response:
         abort(404, "Такого файла в карточке нет.")
     with desk().portal.transaction() as db:
         row = db.execute("SELECT name, content FROM crm_file WHERE id = ?", (file_id,)).fetchone()
-    answer = Response(row["content"], content_type="application/octet-stream")
-    answer.headers.set("Content-Disposition", "attachment", filename=row["name"])
-    return answer
+    content = BytesIO(row["content"])
+    return send_file(content, "application/octet-stream", as_attachment=True, download_name=row["name"])

@@ -257,14 +257,14 @@ def test_a_path_of_the_portal_opens_in_a_slider_and_its_closing_is_told(
 ) -> None:
     frame = open_tab(page, sandbox, app_server, installed.deal_id)
     frame.evaluate(
-        "(id) => BX24.openPath(`/crm/deal/details/${id}/`, (r) => { window.closed_with = r; })",
+        "(id) => BX24.openPath(`/crm/deal/details/${id}/`, (r) => { window.whenClosed_with = r; })",
         installed.deal_id,
     )
     card = page.frame_locator(".slide iframe")
     expect(card.locator("#pagetitle")).to_have_text("Сделка с вкладкой")
     page.get_by_role("button", name="Закрыть").click()
-    frame.wait_for_function("() => window.closed_with")
-    assert frame.evaluate("() => window.closed_with") == {"result": "close"}
+    frame.wait_for_function("() => window.whenClosed_with")
+    assert frame.evaluate("() => window.whenClosed_with") == {"result": "close"}
 
 
 @pytest.mark.parametrize(
@@ -286,6 +286,67 @@ def test_the_frame_takes_the_height_and_the_page_the_title_it_is_told(
     assert page.locator("iframe.app-frame").bounding_box()["height"] == 777  # type: ignore[index]
     call(frame, "BX24.setTitle('Новое имя', done);")
     expect(page.locator("#pagetitle")).to_have_text("Новое имя")
+
+
+def test_cards_are_chosen_in_the_portals_own_dialog(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
+) -> None:
+    """The answer's keys are those of sdk/bx24-js-sdk/system-dialogues/bx24-select-crm.md."""
+    add = {"entityTypeId": 3, "fields": {"name": "Вера", "lastName": "Выбранная"}}
+    contact = rest("crm.item.add", add)["item"]["id"]
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    value = json.dumps({"deal": [installed.deal_id]})
+    frame.evaluate(
+        "() => { window.chosen = new Promise((done) => BX24.selectCRM({entityType: ['contact', 'deal'],"
+        f" multiple: true, value: {value}}}, done)); }}"
+    )
+    dialog = page.get_by_role("dialog", name="Выбор из CRM")
+    expect(dialog.locator("[data-chosen]")).to_contain_text("Сделка с вкладкой")
+    dialog.get_by_label("Найти", exact=True).fill("Выбранная")
+    expect(dialog.get_by_role("option")).to_have_count(1)
+    dialog.get_by_label("Найдено").select_option(label="Вера Выбранная")
+    expect(dialog.locator("[data-chosen]")).to_contain_text("Вера Выбранная")
+    dialog.get_by_role("button", name="Выбрать").press("Enter")
+    chosen = frame.evaluate("() => window.chosen")
+    assert set(chosen) == {"contact", "deal"}
+    assert chosen["contact"] == [
+        {
+            "id": f"C_{contact}",
+            "type": "contact",
+            "place": "contact",
+            "title": "Вера Выбранная",
+            "desc": "",
+            "url": f"/crm/contact/show/{contact}/",
+        }
+    ]
+    assert chosen["deal"][0]["id"] == f"D_{installed.deal_id}"
+    page.goto(sandbox.url + chosen["contact"][0]["url"])
+    expect(page.locator("#pagetitle")).to_have_text("Вера Выбранная")
+
+
+def test_an_application_opens_itself_in_a_slider_with_parameters(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    """Settings go along with the prefix ``bx24_``: sdk/bx24-js-sdk/additional-functions/bx24-open-application.md."""
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    frame.evaluate(
+        "() => { window.whenClosed = new Promise((done) => BX24.openApplication({opened: 'yes'}, () => done('closed'),"
+        " {width: 600, title: 'Окно'})); }"
+    )
+    inner = page.frame_locator(".slide iframe").frame_locator("iframe.app-frame")
+    expect(inner.locator("#where")).to_have_text("/app")
+    expect(page.frame_locator(".slide iframe").locator("#pagetitle")).to_have_text("Окно")
+    assert page.locator(".slide").bounding_box()["width"] == 600  # type: ignore[index]
+    opened = app_server.last("/app").body
+    assert opened["PLACEMENT"] == "DEFAULT"
+    assert json.loads(opened["PLACEMENT_OPTIONS"]) == {
+        "opened": "yes",
+        "bx24_width": 600,
+        "bx24_title": "Окно",
+    }
+    inner.locator("#where").evaluate("() => new Promise((done) => BX24.init(done))")
+    inner.locator("#where").evaluate("() => BX24.closeApplication()")
+    assert frame.evaluate("() => window.whenClosed") == "closed"
 
 
 def test_reload_data_shows_the_card_afresh_and_leaves_the_tab_alone(

@@ -26,7 +26,7 @@ class Colleague:
         assert answer.status_code == status, answer.text
         return answer.text
 
-    def post(self, path: str, status: int = 200, files: Any = None, **form: Any) -> requests.Response:
+    def post(self, path: str, status: Any = 200, files: Any = None, **form: Any) -> requests.Response:
         """Send a form; redirects are followed, as a browser does."""
         answer = self.http.post(self.url + path, data=form, files=files, timeout=20)
         assert answer.status_code == status, answer.text
