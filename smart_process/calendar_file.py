@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import icalendar
 
@@ -42,9 +44,21 @@ def calendar_file(
     calendar.add("prodid", "-//Event app for Bitrix24//")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
+    for zone in _zones(event.zone, event.starts_at.date(), (event.ends_at or event.starts_at).date()):
+        calendar.add_component(zone)
+    calendar.add_component(entry)
+    return bytes(calendar.to_ical())
+
+
+@lru_cache(maxsize=64)
+def _zones(zone: ZoneInfo, first: date, last: date) -> tuple[icalendar.Timezone, ...]:
+    """The time zone's description for these days: the same for every guest, and slow to make."""
+    entry, calendar = icalendar.Event(), icalendar.Calendar()
+    entry.add("dtstart", datetime.combine(first, time(12), zone))
+    entry.add("dtend", datetime.combine(last, time(13), zone))
     calendar.add_component(entry)
     calendar.add_missing_timezones()
-    return bytes(calendar.to_ical())
+    return tuple(calendar.timezones)
 
 
 def _add_organiser(entry: icalendar.Event, name: str, address: str) -> None:
