@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import abort, render_template, request
 
+from b24.sandbox.crm.objects import WITH_COMMUNICATIONS
 from b24.sandbox.kernel import RestError
 from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD, desk
 from b24.sandbox.ui.fields import LINKED, Shown, shown
@@ -109,6 +110,7 @@ def details(item_id: int, slug: str | None = None, entity_type_id: int | None = 
         mails=communications(item, "EMAIL"),
         timeline=timeline(kind, item),
         tabs=widgets(kind.placement),
+        talks=kind.entity_type_id in WITH_COMMUNICATIONS,
         convertible=kind.entity_type_id == LEAD and in_progress(kind, item),
     )
 
@@ -136,7 +138,8 @@ def new_item(kind: Kind) -> str:
     first = next((one.id for one in stages(kind, category_id) if one.semantics == "process"), "")
     item = {"id": 0, "categoryId": category_id, "assignedById": desk().user_id, "stageId": first}
     editable = [one for section in sections(kind, item) for one in section["fields"] if one.input]
-    return render_template("new_item.html", kind=kind, fields=editable, funnel=funnel)
+    talks = kind.entity_type_id in WITH_COMMUNICATIONS
+    return render_template("new_item.html", kind=kind, item=item, fields=editable, funnel=funnel, talks=talks)
 
 
 def sections(kind: Kind, item: dict[str, Any]) -> list[dict[str, Any]]:

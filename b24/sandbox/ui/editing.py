@@ -8,8 +8,10 @@ from typing import Any
 from flask import abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from b24.sandbox.crm.objects import WITH_COMMUNICATIONS
 from b24.sandbox.crm.values import is_empty
 from b24.sandbox.ui.cards import read_item
+from b24.sandbox.ui.contacting import typed_communications
 from b24.sandbox.ui.desk import desk
 from b24.sandbox.ui.fields import Shown, choices, editor_of, shown, typed_in
 from b24.sandbox.ui.site import bp
@@ -69,6 +71,16 @@ def save_field() -> str:
     return render_template("_field.html", kind=kind, item=fresh, field=field)
 
 
+@bp.post("/sandbox/ui/communications")
+def save_communications() -> Response:
+    """Save all phones and addresses of a card at once."""
+    kind, item_id = addressed()
+    if kind.entity_type_id in WITH_COMMUNICATIONS:
+        place = {"entityTypeId": kind.entity_type_id, "id": item_id}
+        desk().call("crm.item.update", **place, fields={"fm": typed_communications()})
+    return back_to_card(kind, item_id)
+
+
 @bp.post("/sandbox/ui/item")
 def add_item() -> Response:
     """Make a new item from the form of its fields and open its card."""
@@ -80,6 +92,8 @@ def add_item() -> Response:
     filled: dict[str, Any] = {name: value for name, value in values.items() if value not in ("", [])}
     if "categoryId" in fields(kind):
         filled["categoryId"] = item["categoryId"]
+    if kind.entity_type_id in WITH_COMMUNICATIONS:
+        filled["fm"] = list(typed_communications().values())
     made = desk().call("crm.item.add", entityTypeId=kind.entity_type_id, fields=filled)["item"]
     slider = "?IFRAME=Y&IFRAME_TYPE=SIDE_SLIDER" if request.form.get("slider") == "Y" else ""
     return redirect(kind.details(made["id"]) + slider)

@@ -115,6 +115,8 @@ def not_here(error: Any) -> Any:
     """The portal's own page for what is missing or not allowed."""
     if request.is_json:
         return {"message": error.description}, error.code
+    if request.endpoint == "ui.static":
+        return Response("Такого файла нет.", error.code)
     titles = {404: "Здесь ничего нет", 403: "Нельзя", 400: "Неверный запрос"}
     return render_template("message.html", title=titles[error.code], text=error.description), error.code
 

@@ -17,6 +17,7 @@ PAGES = (
     "lists",
     "cards",
     "editing",
+    "contacting",
     "moving",
     "files",
     "recycle_bin",

@@ -67,6 +67,11 @@ def stage_ids(rest: Rest, process: int) -> list[str]:
         "/sandbox/log",
         "/marketplace/installed/",
         "/crm/webform/",
+        "/crm/recyclebin/",
+        "/crm/deal/settings/category/0/",
+        "/crm/deal/automation/0/",
+        "/crm/lead/settings/category/0/",
+        "/crm/lead/automation/0/",
     ],
 )
 def test_every_page_of_an_empty_portal_opens(sandbox: Sandbox, path: str) -> None:
@@ -90,6 +95,14 @@ def test_every_page_of_an_empty_portal_opens(sandbox: Sandbox, path: str) -> Non
         "/no/such/page/",
         "/sandbox/ui/column?type=2&stage=NOPE",
         "/pub/form/999/",
+        "/sandbox/static/none.js",
+        "/crm/webform/edit/999/",
+        "/crm/lead/convert/999/",
+        "/crm/deal/automation/999/",
+        "/crm/deal/settings/category/999/",
+        "/sandbox/ui/fill?type=2&id=999&stage=NEW",
+        "/bitrix/services/main/ajax.php?action=crm.controller.item.getFile&entityTypeId=2&id=999&fileId=1",
+        "/bitrix/services/main/ajax.php?action=other",
     ],
 )
 def test_what_is_not_there_is_404_and_says_so(sandbox: Sandbox, path: str) -> None:
@@ -219,6 +232,12 @@ FOREIGN = [
         ("/sandbox/ui/comment", {"type": 2, "id": "DEAL", "text": "Взломано"}),
         ("/sandbox/sign-in", {"user_id": 1}),
         ("/sandbox/ui/uninstall", {"app_id": 1}),
+        ("/sandbox/ui/communications", {"type": 2, "id": "DEAL", "fm:n0": "1"}),
+        ("/sandbox/ui/fill", {"type": 2, "id": "DEAL", "stage": "WON"}),
+        ("/sandbox/ui/merge", {"type": 2, "ids": "DEAL,1", "survivor": 1}),
+        ("/sandbox/ui/staff/dismiss", {"user_id": 1}),
+        ("/sandbox/ui/stage", {"type": 2, "category": 0, "name": "Чужая"}),
+        ("/sandbox/ui/robot", {"type": 2, "category": 0, "stage": "NEW", "action": "comment", "text": "x"}),
     ],
 )
 def test_foreign_pages_change_nothing(

@@ -516,3 +516,40 @@ def test_pages_fit_and_have_names_for_everything_the_keyboard_reaches(
         " !one.getAttribute('aria-labelledby') && !one.textContent.trim()).map((one) => one.outerHTML)"
     )
     assert nameless == []
+
+
+# ---- phones and addresses ----
+
+
+def test_phones_and_addresses_are_changed_added_and_removed_by_hand(rest: Rest, admin: Colleague) -> None:
+    fm = [phone("+77010000009"), email("old@mail.example")]
+    person = add(rest, CONTACT, name="Связь", fm=fm)
+    number, mail = (one["id"] for one in sorted(person["fm"], key=lambda one: one["typeId"], reverse=True))
+    form = {
+        f"kind:{number}": "PHONE", f"place:{number}": "MOBILE", f"fm:{number}": "+7 701 999",
+        f"kind:{mail}": "EMAIL", f"place:{mail}": "WORK", f"fm:{mail}": "",
+        "kind:n1": "EMAIL", "place:n1": "HOME", "fm:n1": "new@mail.example",
+        "kind:n0": "PHONE", "place:n0": "WORK", "fm:n0": "  ",
+    }  # fmt: skip
+    admin.post("/sandbox/ui/communications", type=CONTACT, id=person["id"], **form)
+    told = {(one["typeId"], one["valueType"], one["value"]) for one in get(rest, CONTACT, person["id"])["fm"]}
+    assert told == {("PHONE", "MOBILE", "+7 701 999"), ("EMAIL", "HOME", "new@mail.example")}
+
+
+def test_a_new_contact_is_made_with_phone_and_address(rest: Rest, admin: Colleague) -> None:
+    form = {"value:lastName": "Созданная", "kind:n0": "PHONE", "place:n0": "MOBILE", "fm:n0": "+77015550000"}
+    admin.post("/sandbox/ui/item", type=CONTACT, **form)
+    made = get(rest, CONTACT, ids(rest, CONTACT, {"lastName": "Созданная"})[0])
+    assert [(one["valueType"], one["value"]) for one in made["fm"]] == [("MOBILE", "+77015550000")]
+
+
+def test_items_of_a_smart_process_are_merged_at_the_documented_address(rest: Rest, admin: Colleague) -> None:
+    fields = {"title": "Визиты", "isRecyclebinEnabled": "Y"}
+    process = rest("crm.type.add", {"fields": fields})["type"]["entityTypeId"]
+    first, second = (add(rest, process, title=title)["id"] for title in ("Первый", "Второй"))
+    page = admin.get(f"/crm/type/{process}/merge/?id[]={first}&id[]={second}")
+    assert page.count('name="keep:TITLE"') == 2
+    form = {"type": process, "ids": f"{first},{second}", "survivor": second, "keep:TITLE": first}
+    admin.post("/sandbox/ui/merge", **form)
+    assert get(rest, process, second)["title"] == "Первый"
+    assert ids(rest, process, {}) == [second]
