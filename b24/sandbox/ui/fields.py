@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from b24.sandbox.portal import PORTAL_ZONE
-from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD
+from b24.sandbox.ui.desk import COMPANY, CONTACT, DEAL, LEAD, desk
 from b24.sandbox.ui.structure import (
     Kind,
     kind_of,
@@ -159,10 +159,18 @@ def show(about: dict[str, Any], value: Any, options: list[tuple[str, str]]) -> l
         text = str(value)
         return [Part(text, text if text.startswith(("http://", "https://")) else "")]
     if kind == "file" and isinstance(value, dict):
-        return [Part(f"файл № {value.get('id')}", str(value.get("url") or ""))]
+        return [Part(file_name(value.get("id")), str(value.get("url") or ""))]
     if isinstance(value, dict):
         return [Part(str(value.get("value") or value.get("name") or "значение"))]
     return [Part(str(value))]
+
+
+def file_name(file_id: Any) -> str:
+    """What a file is called; REST tells only its number."""
+    here = desk().portal
+    with here.transaction() as db:
+        row = db.execute("SELECT name FROM crm_file WHERE id = ?", (file_id,)).fetchone()
+    return str(row["name"]) if row is not None else f"файл № {file_id}"
 
 
 def linked_type(about: dict[str, Any]) -> int:

@@ -392,6 +392,7 @@ def test_files_are_put_on_a_card_downloaded_and_taken_off(rest: Rest, admin: Col
     answers = [admin.http.get(admin.url + one["url"], timeout=10) for one in kept]
     assert [answer.content for answer in answers] == [b"one", b"two"]
     assert "attachment" in answers[0].headers["Content-Disposition"]
+    assert "смета.txt</a>" in admin.get(f"/crm/deal/details/{deal}/")
     stranger = employ(rest, "Посторонний", read="none")
     stranger.get(kept[0]["url"], 404)
     admin.post("/sandbox/ui/field", **form, **{"value:ufCrm_DEAL_PLAN": "", "clear:ufCrm_DEAL_PLAN": "1"})
