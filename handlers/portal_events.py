@@ -16,6 +16,7 @@ from b24.events import COMPANY, CONTACT, DEAL, LEAD, PortalEvent, parse_event, v
 from b24.portals import Portal
 from b24.store import marks
 from handlers import lifecycle
+from handlers.gathering import Gathering
 from smart_process.schema import Binding
 from smart_process.service import Service
 from smart_process.store import setups
@@ -28,6 +29,7 @@ Reaction = Callable[[Service, Portal, PortalEvent], None]
 def blueprint(service: Service) -> Blueprint:
     """``/b24/events``."""
     bp = Blueprint("portal_events", __name__)
+    gathering = Gathering()
 
     @bp.get("/b24/events")
     def neutral() -> ResponseReturnValue:
@@ -37,7 +39,7 @@ def blueprint(service: Service) -> Blueprint:
     def receive() -> ResponseReturnValue:
         try:
             event = parse_event(request.get_data())
-            _take(service, event)
+            _take(service, gathering, event)
         except Malformed:
             return "unreadable", 400
         except Untrusted:
@@ -47,7 +49,7 @@ def blueprint(service: Service) -> Blueprint:
     return bp
 
 
-def _take(service: Service, event: PortalEvent) -> None:
+def _take(service: Service, gathering: Gathering, event: PortalEvent) -> None:
     reaction = lifecycle.REACTIONS.get(event.event)
     if event.event in lifecycle.SELF_PROVING:
         # These bring a token that is not known yet: they prove themselves.
@@ -62,9 +64,10 @@ def _take(service: Service, event: PortalEvent) -> None:
     found = concerned(event, binding)
     if found is None:
         return
+    now = service.clock()
+    due_at = gathering.due(portal.id, ":".join(found), now)
     with service.store.transaction() as tx:
-        marks.mark(tx, portal.id, found[0], [found[1]], now=service.clock())
-    service.wake(portal.id)
+        marks.mark(tx, portal.id, found[0], [found[1]], now=now, due_at=due_at)
 
 
 def concerned(event: PortalEvent, binding: Binding | None) -> tuple[str, str] | None:

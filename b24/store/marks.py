@@ -140,10 +140,13 @@ def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit:
     return [Mark(*row) for row in found]
 
 
-def done(tx: Tx, marks: Iterable[Mark]) -> None:
+def done(tx: Tx, marks: Iterable[Mark], *, again_at: datetime | None = None) -> None:
     """Forget marks whose object was not marked again since they were claimed; others stay, as new work.
 
     Every call behind them has its answer: none is looked up any more.
+
+    Args:
+        again_at: when what was marked meanwhile is due; without it as soon as it was marked for.
     """
     for portal_id, kind, some in _by_kind(marks):
         ours = sa.and_(table.c.portal_id == portal_id, table.c.kind == kind)
@@ -151,7 +154,9 @@ def done(tx: Tx, marks: Iterable[Mark]) -> None:
         gone = tx.execute(sa.delete(table).where(ours, claimed))
         if gone.rowcount < len(some):
             # What is left of these keys was marked meanwhile.
-            again = {"attempts": 0, "error": None, **_ANSWERED}
+            again: dict[str, Any] = {"attempts": 0, "error": None, **_ANSWERED}
+            if again_at is not None:
+                again["due_at"] = again_at
             tx.execute(
                 sa.update(table).where(ours, table.c.key.in_([one.key for one in some])).values(**again)
             )

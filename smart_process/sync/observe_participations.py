@@ -23,14 +23,26 @@ from smart_process.sync import merging, newcomers, observation, picture, stage_m
 from smart_process.sync.existing import existing
 from smart_process.sync.observation import TYPED
 from smart_process.sync.picture import Picture
-from smart_process.sync.work import Work
+from smart_process.sync.work import Commands, Work
 
 Item = Mapping[str, Any]
 
 
-def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+def history(work: Work, item_ids: Sequence[int]) -> Commands:
+    """What to ask together with participations of these ids: their stage moves."""
+    with work.service.store.reading() as tx:
+        known = store.participations_by_item(tx, work.portal_id, item_ids)
+    since = _to_ask({item_id: known.get(item_id) for item_id in item_ids})
+    return stage_moves.commands(work.binding.participation.entity_type_id, since)
+
+
+def observe(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], moved: stage_moves.History | None = None
+) -> frozenset[int]:
     """Compare participations just read with what was known and record what is new.
 
+    Args:
+        moved: answers to :func:`history`, when they came along with the items.
     Returns ids of items whose event is not known yet: look again.
     """
     binding = work.binding
@@ -42,7 +54,7 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
         for item_id, item in found.items()
     }
     rows = {item_id: known.get(item_id) or by_uid.get(seen[item_id]["xml_id"]) for item_id in found}
-    moves = stage_moves.read(work, binding.participation.entity_type_id, _to_ask(rows))
+    moves = stage_moves.read(work, binding.participation.entity_type_id, _to_ask(rows), moved)
     strangers = {item_id: found[item_id] for item_id, row in rows.items() if row is None}
     contacts = _contacts(work, strangers)
     standing = _standing(work, rows, found, gone)

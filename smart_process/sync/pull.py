@@ -6,6 +6,8 @@ Portal events and sweeps only mark; what changed is found by comparing what is r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from b24 import errors
@@ -15,9 +17,14 @@ from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL
 from smart_process.store import sync as store
 from smart_process.sync import observe_deals, observe_events, observe_participations, picture
+from smart_process.sync.stage_moves import History
 from smart_process.sync.work import Work, all_unread, later
 
 PAGE = 50
+PAGES = 10
+"""Of items in one request; with those of other types and the histories it stays below 50 commands."""
+AGAIN, AHEAD = timedelta(seconds=8), timedelta(seconds=1)
+"""An object named again while it was being read is read again a little later, together with others."""
 LOOKS = 3
 """A new object may not be visible yet when its event arrives, nor its event's card: so many looks until what is not
 found counts as gone, and what cannot be placed as nobody's."""
@@ -28,8 +35,8 @@ Observer = Callable[[Work, Items, frozenset[int]], frozenset[int]]
 
 
 def items(work: Work) -> int:
-    """Read marked CRM items of all types, up to 20 pages in one request."""
-    claimed = work.claim("pull", limit=PAGE * 20)
+    """Read marked CRM items of all types, with the stage moves of participations, in one request."""
+    claimed = work.claim("pull", limit=PAGE * PAGES, ahead=AHEAD)
     if not claimed:
         return 0
     observers = _observers(work)
@@ -63,7 +70,16 @@ def _read(work: Work, wanted: Mapping[int, Mapping[int, Mark]], observers: Mappi
         for ids in [sorted(some)]
         for at in range(0, len(ids), PAGE)
     ]
-    commands = {f"p{n}": _page(work, entity_type_id, ids) for n, (entity_type_id, ids) in enumerate(pages)}
+    commands: dict[str, tuple[str, Mapping[str, Any]]] = {
+        f"p{n}": _page(work, entity_type_id, ids) for n, (entity_type_id, ids) in enumerate(pages)
+    }
+    histories = {
+        n: observe_participations.history(work, ids)
+        for n, (entity_type_id, ids) in enumerate(pages)
+        if entity_type_id == work.binding.participation.entity_type_id
+    }
+    # After the items: a stage that was read has its move in the history.
+    commands |= {f"p{n}.{key}": one for n, some in histories.items() for key, one in some.items()}
     try:
         replies = work.client.batch(commands) if commands else {}
     except errors.B24Error as error:
@@ -73,8 +89,12 @@ def _read(work: Work, wanted: Mapping[int, Mapping[int, Mark]], observers: Mappi
         reply, marked = replies[f"p{n}"], wanted[entity_type_id]
         if isinstance(reply, errors.B24Error):
             all_unread(work, [marked[one] for one in ids], reply)
-        else:
-            _observe(work, ids, reply, marked, observers[entity_type_id])
+            continue
+        observer = observers[entity_type_id]
+        if n in histories:
+            moved = {key: replies[f"p{n}.{key}"] for key in histories[n]}
+            observer = partial(observe_participations.observe, moved=History(histories[n], moved))
+        _observe(work, ids, reply, marked, observer)
 
 
 def _observe(
@@ -92,7 +112,8 @@ def _observe(
     with work.service.store.transaction() as tx:
         for one in again:
             marks.retry(tx, one, at=later(one, work.now()), error="not readable yet")
-        marks.done(tx, [marked[item_id] for item_id in page if marked[item_id] not in again])
+        looked_at = [marked[item_id] for item_id in page if marked[item_id] not in again]
+        marks.done(tx, looked_at, again_at=work.now() + AGAIN)
 
 
 def _page(work: Work, entity_type_id: int, ids: Sequence[int]) -> tuple[str, dict[str, Any]]:

@@ -10,10 +10,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from b24 import errors
+from b24.answers import Answer
 from smart_process.sync.picture import Picture
-from smart_process.sync.work import Work
+from smart_process.sync.work import Commands, Work
+
+Command = tuple[str, Mapping[str, Any]]
+OWNERS = 25
+"""Items asked for in one command: a history page has 50 rows."""
 
 SEEN = "_history"
 """In a shadow: id of the last history row that was looked at."""
@@ -33,20 +39,57 @@ class Move:
     first: bool = False
 
 
-def read(work: Work, entity_type_id: int, since: Mapping[int, int]) -> dict[int, list[Move]]:
-    """Moves of items after the history row each was last seen at; one command per 50 items.
+@dataclass(frozen=True)
+class History:
+    """First pages of a history by key: what was asked, and what came. Asked with the items, it costs no request."""
 
-    Source: crm/crm-stage-history-list. ``TYPE_ID`` 1 is the creation. Values come as strings or numbers.
-    Raises :class:`b24.errors.B24Error` when the history cannot be read.
+    asked: Commands
+    replies: Mapping[str, Answer | errors.B24Error]
+
+
+def commands(entity_type_id: int, since: Mapping[int, int]) -> Commands:
+    """What to ask for moves of items after the history row each was last seen at.
+
+    Source: crm/crm-stage-history-list.
+    """
+    # Items looked at about the same time stand together: what all of them have behind them is not read again.
+    owners = sorted(since, key=lambda owner: (since[owner], owner))
+    pages = [owners[at : at + OWNERS] for at in range(0, len(owners), OWNERS)]
+    return {f"h{n}": _page(entity_type_id, page, since[page[0]]) for n, page in enumerate(pages)}
+
+
+def _page(entity_type_id: int, owners: Sequence[int], after: int) -> Command:
+    return "crm.stagehistory.list", {
+        "entityTypeId": entity_type_id,
+        "filter": {"@OWNER_ID": sorted(owners), ">ID": after},
+        "order": {"ID": "ASC"},
+        "start": 0,
+    }
+
+
+def read(
+    work: Work, entity_type_id: int, since: Mapping[int, int], first: History | None = None
+) -> dict[int, list[Move]]:
+    """Moves of items after the history row each was last seen at.
+
+    ``TYPE_ID`` 1 is the creation. Values come as strings or numbers.
+
+    Args:
+        first: its first pages, when they were asked for already; of these items or more.
+    Raises:
+        B24Error: the history cannot be read.
     """
     if not since:
         return {}
+    if first is None:
+        asked = commands(entity_type_id, since)
+        first = History(asked, work.client.batch(asked))
     kind = work.binding.of(entity_type_id)
     stages = {code: key for key, code in kind.stages.items()} if kind else {}
     moves: dict[int, list[Move]] = defaultdict(list)
-    for row in _rows(work, entity_type_id, sorted(since)):
+    for row in _rows(work, first):
         owner, history_id = int(row["OWNER_ID"]), int(row["ID"])
-        if history_id > since.get(owner, 0):
+        if owner in since and history_id > since[owner]:
             moves[owner].append(
                 Move(
                     history_id,
@@ -58,34 +101,20 @@ def read(work: Work, entity_type_id: int, since: Mapping[int, int]) -> dict[int,
     return {owner: sorted(some, key=lambda move: move.history_id) for owner, some in moves.items()}
 
 
-def _rows(work: Work, entity_type_id: int, owners: Sequence[int]) -> list[Mapping[str, str]]:
+def _rows(work: Work, pages: History) -> list[Mapping[str, str]]:
     found: list[Mapping[str, str]] = []
-    pages = [owners[at : at + 25] for at in range(0, len(owners), 25)]
-    asked = {f"h{n}": (page, 0) for n, page in enumerate(pages)}
-    while asked:
-        replies = work.client.batch(
-            {
-                key: (
-                    "crm.stagehistory.list",
-                    {
-                        "entityTypeId": entity_type_id,
-                        "filter": {"@OWNER_ID": list(page)},
-                        "order": {"ID": "ASC"},
-                        "start": start,
-                    },
-                )
-                for key, (page, start) in asked.items()
-            }
-        )
-        following = {}
-        for key, reply in replies.items():
+    while True:
+        following: dict[str, Command] = {}
+        for key, reply in pages.replies.items():
             if isinstance(reply, errors.B24Error):
                 raise reply
             found += reply.result["items"]
             if reply.next:
-                following[key] = (asked[key][0], reply.next)
-        asked = following
-    return found
+                method, params = pages.asked[key]
+                following[key] = method, {**params, "start": reply.next}
+        if not following:
+            return found
+        pages = History(following, work.client.batch(following))
 
 
 def by_people(shadow: Picture, moves: Sequence[Move]) -> list[Move]:

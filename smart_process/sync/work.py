@@ -52,11 +52,13 @@ class Work:
     def now(self) -> datetime:
         return self.service.clock()
 
-    def claim(self, *kinds: str, limit: int) -> list[Mark]:
-        """Due marks of these kinds, the most urgent first."""
+    def claim(self, *kinds: str, limit: int, ahead: timedelta = timedelta()) -> list[Mark]:
+        """Due marks of these kinds, the most urgent first; if there are any, those due within ``ahead`` as well."""
         limit = 1 if self.alone.intersection(kinds) else limit
         with self.service.store.reading() as tx:
             found = marks.claim(tx, self.portal_id, kinds, now=self.now(), limit=limit)
+            if found and ahead:
+                found = marks.claim(tx, self.portal_id, kinds, now=self.now() + ahead, limit=limit)
         self.claimed.extend(found)
         return found
 

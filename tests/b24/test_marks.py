@@ -68,6 +68,16 @@ def test_a_mark_made_while_its_object_was_worked_on_stays(place: Store) -> None:
     assert keys(place) == []
 
 
+def test_a_mark_made_meanwhile_can_be_made_to_wait_for_others(place: Store) -> None:
+    add(place, "a", "b")
+    some = claimed(place)
+    add(place, "a")
+    with place.transaction() as tx:
+        marks.done(tx, some, again_at=LATER)
+    assert keys(place) == []
+    assert keys(place, now=LATER) == ["a"]
+
+
 def test_marking_twice_is_one_row_with_a_higher_sequence(place: Store) -> None:
     add(place, "a", "a")
     add(place, "a")

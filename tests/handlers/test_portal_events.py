@@ -17,6 +17,7 @@ from b24 import portals
 from b24.sandbox.server import Options, Sandbox
 from b24.store import marks
 from b24.store.tables import mark, metadata
+from handlers.gathering import WINDOWS
 from smart_process.store import setups
 from tests.eventually import eventually
 from tests.portal_and_app import PortalAndApp, Served, make_web, portal_and_app
@@ -75,11 +76,14 @@ def event(place: PortalAndApp, name: str, **data: Any) -> dict[str, Any]:
     return {"event": name, "event_handler_id": "4", **inner, "ts": "1723534033", **auth(place)}
 
 
-def test_an_item_of_ours_is_marked_and_the_worker_woken(place: PortalAndApp) -> None:
+def test_an_item_of_ours_is_marked_and_waits_for_others(place: PortalAndApp) -> None:
     number = place.binding.participation.entity_type_id
     assert send(place, event(place, "ONCRMDYNAMICITEMUPDATE", ID=22, ENTITY_TYPE_ID=number)) == 200
     assert waiting(place) == [("pull", f"{number}:22")]
-    assert place.woken == [place.portal_id]
+    with place.service.store.reading() as tx:
+        (due_at,) = tx.execute(sa.select(mark.c.due_at)).scalars()
+    assert due_at <= place.service.clock() + WINDOWS[-1]
+    assert place.woken == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,8 @@ def test_a_thousand_events_about_one_object_are_one_mark(place: PortalAndApp) ->
     for _ in range(50):
         send(place, event(place, "ONCRMDYNAMICITEMUPDATE", ID=22, ENTITY_TYPE_ID=number))
     with place.service.store.reading() as tx:
-        claimed = marks.claim(tx, place.portal_id, ["pull"], now=place.service.clock(), limit=10)
+        later = place.service.clock() + WINDOWS[-1]
+        claimed = marks.claim(tx, place.portal_id, ["pull"], now=later, limit=10)
     assert [(one.key, one.seq) for one in claimed] == [(f"{number}:22", 50)]
 
 
