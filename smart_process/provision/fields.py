@@ -67,6 +67,9 @@ def make_fields(w: Workplace) -> Report:
         known = _by_upper(w, owner)
         missing = [spec for spec in owner.specs if owner.upper(spec) not in known]
         if missing:
+            if owner.key == "participation":
+                # Before: an empty field read in between must not look like a person's change.
+                w.book.forget_values([spec.name for spec in missing])
             w.write_all({spec.name: ("userfieldconfig.add", _new_field(w, owner, spec)) for spec in missing})
             known = _by_upper(w, owner)
             report.made.append(f"{owner.title}: {len(missing)}")

@@ -7,7 +7,7 @@ second window starts a new run meanwhile.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from b24.store import marks
 from b24.store.engine import Store
 from smart_process.provision.workplace import Report
 from smart_process.schema import Binding
-from smart_process.store import setups
+from smart_process.store import setups, shadows
 
 STEP_TIME = timedelta(seconds=150)
 """Longer than any step can take: after it a step that never came back is taken for dead."""
@@ -101,6 +101,11 @@ class RunBook:
     def keep(self) -> None:
         """Write the knowledge down at once; the state of runs is not touched."""
         self._change(self.notes)
+
+    def forget_values(self, names: Collection[str]) -> None:
+        """These fields of participations are about to be made: what stood in former ones is gone."""
+        with self._store.transaction() as tx:
+            shadows.forget(tx, self._portal_id, names, now=self._clock())
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         with self._store.transaction() as tx:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,6 +38,10 @@ class Notebook(Protocol):
 
     def keep(self) -> None:
         """Write ``notes`` down."""
+        ...
+
+    def forget_values(self, names: Collection[str]) -> None:
+        """These fields of participations are about to be made: what stood in former ones is gone."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from smart_process.facts import Kind
+from smart_process.provision import renewal
 from smart_process.schema import flag_field
 from tests.smart_process.sync.story import LINES, Guest, Story, writes
 
@@ -327,3 +328,23 @@ def test_a_flag_withdrawn_while_we_set_another_stays_withdrawn(registered: Regis
     _while_we_write(story, lambda: story.edit_card(seat["item_id"], **{flag_field("question_asked"): "N"}))
     assert story.seat()["flags"] == {"materials_requested": True}
     assert (story.card()["flag_question_asked"], story.card()["flag_materials_requested"]) == ("N", "Y")
+
+
+def test_a_deleted_field_made_again_is_filled_again_and_withdraws_nothing(story: Story) -> None:
+    story.registers(story.guest("Вопросов", "Олег"))
+    story.settle()
+    seat = story.seat()
+    story.arrives(seat["id"])
+    story.flags(seat["id"], "question_asked")
+    story.settle()
+    name = story.binding.participation.uppers["flag_question_asked"]
+    found = story.rest("userfieldconfig.list", {"moduleId": "crm", "filter": {"fieldName": name}})
+    story.rest("userfieldconfig.delete", {"moduleId": "crm", "id": found["fields"][0]["id"]})
+    story.edit_card(story.card()["id"], note="поле удалили")
+    story.settle()
+    assert renewal.renew(story.service, story.company.portal_id).done
+    story.edit_card(story.card()["id"], note="поле вернули")
+    story.settle()
+    assert "flag_withdrawn" not in story.kinds(seat["id"])
+    assert story.card()["flag_question_asked"] == "Y"
+    assert story.waiting() == []
