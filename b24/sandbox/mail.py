@@ -49,7 +49,11 @@ class MailServer:
         self._controller: Controller | None = None
 
     def start(self) -> None:
-        """Listen on loopback; port 0 takes a free one."""
+        """Listen on loopback; port 0 takes a free one.
+
+        Raises:
+            OSError: the port is taken.
+        """
         from aiosmtpd.controller import Controller
 
         controller = Controller(
@@ -59,7 +63,12 @@ class MailServer:
             data_size_limit=SIZE_LIMIT,
             ready_timeout=10,
         )
-        controller.start()
+        try:
+            controller.start()
+        except BaseException:
+            # The port is taken, or the server was not ready in time: its loop is ours to close.
+            controller.loop.close()
+            raise
         self.port = controller.port
         self._controller = controller
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +24,17 @@ def people(rest: Rest) -> list[int]:
     return made
 
 
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The client takes the thread's loop, and makes one that nobody closes where there is none."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield made
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+@pytest.mark.usefixtures("loop")
 def test_fast_bitrix24_reads_every_page_and_every_card(
     sandbox: Sandbox, rest: Rest, people: list[int]
 ) -> None:
