@@ -271,4 +271,8 @@ def _start_demo_app(*, port: int, local_origin: str, **config: Any) -> Running:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        # Before a command listens to it: there is nothing to end yet.
+        raise SystemExit(130) from None

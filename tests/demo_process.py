@@ -29,6 +29,13 @@ def run(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def start(state: Path) -> subprocess.Popen[str]:
+    """The command, not waited for."""
+    return subprocess.Popen(
+        command(state, "--json"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 class DemoProcess:
     """``demo --json`` once it has printed its links; leaving the ``with`` is Ctrl-C."""
 

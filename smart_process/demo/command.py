@@ -141,6 +141,7 @@ class Demo:
         self.folder.close()
 
 
+INTERRUPTED = 130
 TITLES = {
     "portal": "Портал",
     "event": "Карточка мероприятия",
@@ -154,9 +155,8 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
     """Run the command; returns its exit code."""
     options = _arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+    stopping, ready = threading.Event(), threading.Event()
+    _listen(stopping, ready)
     began = time.monotonic()
     try:
         folder = Folder(options.state)
@@ -181,12 +181,15 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
     )
     try:
         demo.start(start_app)
+        ready.set()
         if options.play:
             return _play(demo, options, stopping)
         links = demo.links()
         folder.running(links)
         _print(links, options.json, public_url, time.monotonic() - began)
         _wait(demo, stopping)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except PortalFailed as failed:
         sys.stderr.write(f"{failed}\n")
         return 1
@@ -196,8 +199,22 @@ def main(argv: Sequence[str], *, script: Path, public_url: str, start_app: Start
         )
         return 1
     finally:
+        ready.set()
         demo.stop()
     return 0
+
+
+def _listen(stopping: threading.Event, ready: threading.Event) -> None:
+    """Ctrl-C and SIGTERM set ``stopping``; until it is ``ready`` they interrupt what the command is doing."""
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        if not ready.is_set():
+            # A first start takes a while, and what it began is gone on with the next time.
+            raise KeyboardInterrupt
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, stop)
 
 
 def _play(demo: Demo, options: argparse.Namespace, stopping: threading.Event) -> int:

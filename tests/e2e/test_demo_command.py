@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.demo_process import DemoProcess, run
+from tests.demo_process import DemoProcess, run, start
+from tests.eventually import eventually
 
 KEYS = {"portal", "app", "access", "control", "event_code", "registration", "scanner", "mailbox"}
 COUNTS = ("stages", "funnel", "deals", "tasks", "mails")
@@ -88,6 +90,17 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one(first: DemoProcess, state:
         with DemoProcess(state, "--port", str(port)) as demo:
             assert urlsplit(demo.links["app"]).port not in (port, None)
             assert answers(demo.links["registration"]) == 200
+
+
+def test_ctrl_c_during_the_first_start_ends_everything_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    interrupted = start(state)
+    eventually((state / "portal.sqlite").exists, within=30, waiting_for="the portal to be made")
+    interrupted.send_signal(signal.SIGINT)
+    out, errors = interrupted.communicate(timeout=5)
+    assert (interrupted.returncode, out, errors) == (130, "", "")
+    with DemoProcess(state) as demo:
+        assert answers(demo.links["registration"]) == 200
 
 
 @pytest.mark.parametrize("wrong", [("--port", "ninety"), ("--guests", "many"), ("--nothing",)])
