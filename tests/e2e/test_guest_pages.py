@@ -87,7 +87,7 @@ def test_the_form_is_filled_in_and_corrected_by_keyboard(
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
     # The first field to correct has the focus, and says what is wrong with it.
-    assert page.evaluate("document.activeElement.id") == "phone"
+    expect(page.locator("#phone")).to_be_focused()
     expect(page.locator("#phone")).to_have_accessible_description(
         "Проверьте номер: нужен телефон с кодом. Пример: +7 701 123-45-67"
     )
