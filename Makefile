@@ -3,7 +3,7 @@
 # ARGS are handed on: make demo ARGS="--port 9000", make test ARGS="tests/handlers -x".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint lock pictures
+.PHONY: help setup setup-dev demo test lint lock pictures chaos bench
 PYTHON_HERE := .venv/bin/python
 WORKERS ?= auto
 
@@ -12,6 +12,8 @@ help:
 	@echo 'make test   the whole test suite'
 	@echo 'make setup  only what both need first: .venv, front-end files, translations'
 	@echo 'make lint   ruff and mypy'
+	@echo 'make chaos  days on which processes are killed and the portal misbehaves; minutes (ARGS="--help")'
+	@echo 'make bench  how fast it is, as ratios; minutes (ARGS="--help")'
 	@echo 'make pictures  take the pictures of the README anew'
 	@echo 'make lock   write the lock files anew from pyproject.toml (UPGRADE=1 takes newer releases)'
 
@@ -36,6 +38,12 @@ lint: setup-dev
 
 lock: setup-dev
 	@.ci/lock
+
+chaos: setup-dev
+	@$(PYTHON_HERE) -m tests.chaos $(ARGS)
+
+bench: setup-dev
+	@$(PYTHON_HERE) -m tests.bench $(ARGS)
 
 pictures: setup-dev
 	@$(PYTHON_HERE) -m tests.screenshots.take

@@ -39,6 +39,7 @@ class Config:
         cut_s: when portals give a request up; look-up delays and leases follow from it.
         local_origin: the one plain-http portal and authorisation server of this machine, started by ``demo`` itself.
             No environment variable can set it.
+        devices_only: answer phones and nobody else, do no background work: what is possible without a portal.
     """
 
     database_url: str
@@ -48,6 +49,7 @@ class Config:
     keys: tuple[str, ...]
     cut_s: float = 60.0
     local_origin: str | None = None
+    devices_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ def build(config: Config, *, clock: Callable[[], datetime] = lambda: datetime.no
         wake=worker.wake,
         local_smtp=config.local_origin is not None,
     )
-    return Built(create_app(service), worker, service)
+    return Built(create_app(service, devices_only=config.devices_only), worker, service)
 
 
-def create_app(service: Service) -> Flask:
+def create_app(service: Service, *, devices_only: bool = False) -> Flask:
     """The web side over a wired service."""
     from flask import Flask
 
@@ -112,8 +114,11 @@ def create_app(service: Service) -> Flask:
     )
     web.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     web.jinja_env.trim_blocks = web.jinja_env.lstrip_blocks = True
-    handlers.register(web, service)
-    placements.register(web, service)
+    if devices_only:
+        handlers.register(web, service, handlers.OF_DEVICES)
+    else:
+        handlers.register(web, service)
+        placements.register(web, service)
     web.after_request(_headers)
     return web
 
@@ -136,14 +141,18 @@ def main(argv: Sequence[str]) -> int:
     commands: Mapping[str, Callable[[Sequence[str]], int]] = {
         "demo": _demo,
         "serve": _serve,
+        "doctor": _doctor,
         "sandbox": _sandbox,
+        "bench-data": _bench_data,
     }
     if command in commands:
         return commands[command](rest)
     sys.stderr.write(
         "python app.py demo     the app with a local portal and a partner conference in it\n"
         "python app.py serve    the app for real portals: web and background work in one process\n"
+        "python app.py doctor   what is wrong with the portals, and what to do about it\n"
         "python app.py sandbox  only the local portal\n"
+        "python app.py bench-data  a database of any size to load the door with\n"
         "Each command explains itself with --help.\n"
     )
     return 0 if command in ("--help", "-h", "help") else 2
@@ -163,12 +172,19 @@ def _demo(argv: Sequence[str]) -> int:
     )
 
 
+def _bench_data(argv: Sequence[str]) -> int:
+    from smart_process.demo.bench_data import main as bench_data
+
+    return bench_data(argv, database_url=os.environ.get("DATABASE_URL", ""))
+
+
 def _serve(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="app.py serve",
         description="Web and background work in one process. Set in the environment: PUBLIC_URL (https://…), "
         "B24_CLIENT_ID, B24_CLIENT_SECRET, APP_KEYS (secrets of 32 characters or more, newest first, commas between) "
-        "and, unless SQLite in ./data will do, DATABASE_URL.",
+        "and, unless SQLite in ./data will do, DATABASE_URL. With DATABASE_URL alone it answers phones only: "
+        "no portal is served, nothing is synchronised.",
     )
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, behind your https proxy")
@@ -192,6 +208,36 @@ def _serve(argv: Sequence[str]) -> int:
     return 0
 
 
+def _doctor(argv: Sequence[str]) -> int:
+    from b24.store.engine import DatabaseAway, Store
+    from smart_process import doctor
+    from smart_process.language import translator
+
+    asked = doctor.arguments(argv)
+    try:
+        config = _config(os.environ)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if config.devices_only:
+        sys.stderr.write("set PUBLIC_URL, B24_CLIENT_ID, B24_CLIENT_SECRET and APP_KEYS as for serve\n")
+        return 2
+    store = Store(config.database_url)
+    try:
+        problem = doctor.database_problem(store, translator(asked.lang))
+    except DatabaseAway as error:
+        problem = str(error)
+    finally:
+        store.close()
+    if problem:
+        return doctor.fail(asked, problem, sys.stdout.write)
+    built = build(config)
+    try:
+        return doctor.run(built.service, asked, sys.stdout.write)
+    finally:
+        built.close()
+
+
 def _log_to_console() -> None:
     """Every line through the filter that knows which paths are secrets (tickets, enrolment, personal links)."""
     from handlers.privacy import MaskedPaths
@@ -210,6 +256,8 @@ def _config(environment: Mapping[str, str]) -> Config:
     """
     needed = ("PUBLIC_URL", "B24_CLIENT_ID", "B24_CLIENT_SECRET", "APP_KEYS")
     missing = [name for name in needed if not environment.get(name)]
+    if len(missing) == len(needed) and environment.get("DATABASE_URL"):
+        return _devices_only(environment["DATABASE_URL"])
     if missing:
         raise ValueError(f"set {', '.join(missing)} in the environment (python app.py serve --help)")
     if not environment["PUBLIC_URL"].startswith("https://"):
@@ -227,6 +275,16 @@ def _config(environment: Mapping[str, str]) -> Config:
         client_secret=environment["B24_CLIENT_SECRET"],
         keys=keys,
     )
+
+
+def _devices_only(database_url: str) -> Config:
+    from b24.secrets import Secrets
+
+    sys.stderr.write(
+        "PUBLIC_URL, B24_CLIENT_ID, B24_CLIENT_SECRET and APP_KEYS are not set: phones are answered, portals are not\n"
+    )
+    # Nothing is decrypted or signed for longer than this process lives.
+    return Config(database_url, "", "", "", (Secrets.new_key(),), devices_only=True)
 
 
 class Running:
@@ -247,7 +305,8 @@ class Running:
             clear_untrusted_proxy_headers=True,
             **trusted,
         )
-        self._built.worker.start(self.service)
+        if not config.devices_only:
+            self._built.worker.start(self.service)
         self._stopping = False
         threading.Thread(target=self._serve, daemon=True, name="web").start()
 

@@ -86,11 +86,16 @@ class Portals:
         """Ask a paused portal whether it lets us in again (a plan renewed, a block lifted), and resume it
         then.
 
-        Costs one request; call it rarely (hours). Returns whether the portal is active now.
+        Costs one request; a refusal puts the next one off (``portals.PROBES_S``). Returns whether the portal is
+        active now.
         """
         try:
             Client(self, portal_id, also_paused=True).call("profile")
-        except B24Error:
+        except B24Error as error:
+            # A portal that does not answer at this moment says nothing new about why it is paused.
+            reason = error.code if isinstance(error, AccessLost) else ""
+            with self.store.transaction() as tx:
+                stored_portals.probed(tx, portal_id, reason, now=self.clock())
             return False
         with self.store.transaction() as tx:
             stored_portals.resume(tx, portal_id, now=self.clock())
@@ -199,15 +204,23 @@ class Client:
                 raise Unavailable("PAGING", f"{method} does not page by id")
 
     def listed(
-        self, method: str, params: Mapping[str, Any] | None = None, *, rows_at: str | None = None
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        rows_at: str | None = None,
+        start_name: str = "start",
     ) -> list[dict[str, Any]]:
         """All rows of a short list whose method cannot filter by id (users, departments, types), by
         ``next``.
+
+        Args:
+            start_name: how the method spells its offset; ``department.get`` knows ``START`` only.
         """
         found: list[dict[str, Any]] = []
         start: int | None = 0
         while start is not None:
-            answer = self.ask(method, {**(params or {}), "start": start})
+            answer = self.ask(method, {**(params or {}), start_name: start})
             found += _rows(answer.result, rows_at)
             start = answer.next if answer.next is not None and answer.next > start else None
         return found

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from b24 import portals as stored_portals
-from b24.answers import Answer, Context, answer_of, read
+from b24.answers import Answer, Context, batch_answers, read
 from b24.errors import AccessLost, B24Error, Malformed, Rejected, TokenExpired, Untrusted
 from b24.events import COMPANY, CONTACT, DEAL, LEAD, PortalEvent
 from b24.forms import number_of, parse_form, text_at
@@ -131,9 +131,39 @@ def accept_installation(portals: Portals, launch: Launch) -> Viewer:
         return _again(portals, launch)
     if grant.member_id != launch.member_id:
         raise Untrusted("OTHER_PORTAL", "the tokens belong to another portal")
-    profile = _administrator(portals, grant)
-    portal_id = _save(portals, grant, launch.application_token or None, profile, launch.language)
+    profile, application = _administrator(portals, grant)
+    portal_id = _save(portals, grant, launch.application_token or None, profile, application, launch.language)
     return _viewer(portal_id, profile, launch.language)
+
+
+def heal(portals: Portals, launch: Launch, viewer: Viewer) -> bool:
+    """Let an administrator who opened a page take over a portal that lets us in no more: their tokens become ours.
+
+    Whoever installed the app may have left; nothing else than another administrator's token helps then. Costs nothing
+    for a portal that works.
+
+    Returns:
+        Whether the portal works again by this.
+
+    Raises:
+        Unavailable, SetupMissing: the authorisation server was not reached, or refuses our client id or secret.
+    """
+    portal = _stored(portals, launch.member_id)
+    if (
+        portal is None
+        or portal.state != stored_portals.PAUSED
+        or not viewer.is_admin
+        or not launch.refresh_id
+    ):
+        return False
+    try:
+        accept_installation(portals, launch)
+    except (AccessLost, Untrusted):
+        # It is not the person who is missing, but the plan or the whole portal: the words of the pause stay.
+        return False
+    with portals.store.reading() as tx:
+        now = stored_portals.by_id(tx, portals.secrets, portal.id)
+    return now is not None and now.state == stored_portals.ACTIVE
 
 
 def accept_token(portals: Portals, event: PortalEvent) -> int:
@@ -199,14 +229,22 @@ def verify_viewer(
 ) -> Viewer:
     """Who holds a token, as the portal says now; also for actions of an open page. Errors as
     :func:`verify_page`.
+
+    A token another application of the same portal was given is not accepted, whoever it belongs to: that
+    application could act here in the name of everybody who opens it.
+
+    Source: api-reference/common/system/app-info.md.
     """
-    commands: dict[str, tuple[str, Mapping[str, Any]]] = {"profile": ("profile", {})}
+    ours = _our_application(portals, portal_id)
+    commands: dict[str, tuple[str, Mapping[str, Any]]] = {"profile": ("profile", {}), "app": ("app.info", {})}
     if item:
         commands["item"] = ("crm.item.get", {"entityTypeId": item[0], "id": item[1]})
     try:
         answers = portals.viewer(portal_id, access_token).batch(commands)
     except (AccessLost, Rejected) as error:
         raise Untrusted(error.code or "NO_ACCESS", "the portal does not accept this person") from None
+    if _application(_result(answers["app"])) != ours:
+        raise Untrusted("OTHER_APPLICATION", "the token was given to another application")
     profile = _result(answers["profile"])
     card = _result(answers["item"]).get("item") if item else None
     if item and not isinstance(card, Mapping):
@@ -236,8 +274,9 @@ def _by_refresh_token(portals: Portals, portal: Portal, event: PortalEvent) -> i
         raise Untrusted(error.code, "the authorisation server does not know this token") from None
     if grant.member_id != portal.member_id:
         raise Untrusted("OTHER_PORTAL", "the tokens belong to another portal")
-    profile = _administrator(portals, grant)
-    return _save(portals, grant, event.application_token, profile, event.language or portal.language)
+    profile, application = _administrator(portals, grant)
+    language = event.language or portal.language
+    return _save(portals, grant, event.application_token, profile, application, language)
 
 
 def _prove_our_app(portals: Portals, portal: Portal, event: PortalEvent) -> None:
@@ -248,25 +287,44 @@ def _prove_our_app(portals: Portals, portal: Portal, event: PortalEvent) -> None
         theirs = portals.viewer(portal.id, event.access_token).batch(asked)
     except (AccessLost, Rejected) as error:
         raise Untrusted(error.code or "NO_ACCESS", "the portal does not accept this token") from None
-    ours = portals.client(portal.id).call("app.info")
-    app = _result(theirs["app"])
-    same = app.get("ID") is not None and (app["ID"], app.get("CODE")) == (ours.get("ID"), ours.get("CODE"))
+    same = _application(_result(theirs["app"])) == _our_application(portals, portal.id)
     if not same or _result(theirs["profile"]).get("ADMIN") is not True:
         raise Untrusted("FORGED_EVENT", "the token is not an administrator's of this app")
 
 
-def _administrator(portals: Portals, grant: Grant) -> Mapping[str, Any]:
-    """``profile`` of whoever the tokens belong to, who must be an administrator."""
-    context = Context("profile", write=False, now=portals.clock())
-    url = f"{grant.client_endpoint}profile"
-    reply = portals.transport.post(url, {"auth": grant.access_token}, interactive=True)
+def _our_application(portals: Portals, portal_id: int) -> str:
+    """Which application of the portal we are; asked once for a portal installed before this was kept."""
+    with portals.store.reading() as tx:
+        portal = stored_portals.by_id(tx, portals.secrets, portal_id)
+    if portal is not None and portal.application:
+        return portal.application
+    ours = _application(portals.client(portal_id).call("app.info"))
+    with portals.store.transaction() as tx:
+        stored_portals.save_application(tx, portal_id, ours)
+    return ours
+
+
+def _application(info: Any) -> str:
+    """An answer of ``app.info`` as one text: the number of the application in this portal, and its code."""
+    if not isinstance(info, Mapping) or not number_of(info.get("ID")):
+        raise Untrusted("NO_APPLICATION", "the portal named no application")
+    return f"{number_of(info['ID'])}:{info.get('CODE') or ''}"[:160]
+
+
+def _administrator(portals: Portals, grant: Grant) -> tuple[Mapping[str, Any], str]:
+    """``profile`` of whoever the tokens belong to, who must be an administrator, and which application they are for."""
+    asked = {"profile": "profile", "app": "app.info"}
+    context = Context("batch", write=False, now=portals.clock())
+    payload = {"halt": 0, "cmd": asked, "auth": grant.access_token}
+    reply = portals.transport.post(f"{grant.client_endpoint}batch", payload, interactive=True)
     try:
-        profile = answer_of(read(reply.status, reply.body, context), context).result
+        answers = batch_answers(read(reply.status, reply.body, context), asked, context)
     except (AccessLost, Rejected, TokenExpired) as error:
         raise Untrusted(error.code or "NO_ACCESS", "the portal does not accept this person") from None
-    if not isinstance(profile, Mapping) or profile.get("ADMIN") is not True:
+    profile = _result(answers["profile"])
+    if profile.get("ADMIN") is not True:
         raise Untrusted("NOT_ADMIN", "only an administrator of the portal installs the app")
-    return profile
+    return profile, _application(_result(answers["app"]))
 
 
 def _save(
@@ -274,6 +332,7 @@ def _save(
     grant: Grant,
     application_token: str | None,
     profile: Mapping[str, Any],
+    application: str,
     language: str,
 ) -> int:
     with portals.store.transaction() as tx:
@@ -285,6 +344,7 @@ def _save(
             now=portals.clock(),
             user_id=number_of(profile.get("ID")),
             language=language,
+            application=application,
         )
 
 

@@ -6,7 +6,7 @@ The key of a portal is ``member_id``; its address may change, its tokens do, its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ from b24.store.engine import Tx, insert
 from b24.store.tables import portal as table
 
 ACTIVE, PAUSED, UNINSTALLED = "active", "paused", "uninstalled"
+PROBES_S = (60, 300, 900, 3600)
+"""Waits before a paused portal is asked again; the last one goes on. The first is short: some refusals pass by
+themselves."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Portal:
     yet).
 
     ``endpoint`` is its REST address with a slash at the end, ``state`` one of active, paused, uninstalled.
+    ``application``: ``ID:CODE`` of ``app.info``, ``""`` until it was asked; ``changed_at``: when the row last
+    changed; a paused portal's pause began then.
     """
 
     id: int
@@ -39,6 +44,8 @@ class Portal:
     language: str
     state: str
     state_reason: str
+    application: str
+    changed_at: datetime
 
     @property
     def host(self) -> str:
@@ -66,9 +73,17 @@ def active_ids(tx: Tx) -> list[int]:
     return list(tx.scalars(sa.select(table.c.id).where(table.c.state == ACTIVE).order_by(table.c.id)))
 
 
-def paused_ids(tx: Tx) -> list[int]:
-    """Numbers of the portals that lost access and are asked again from time to time."""
-    return list(tx.scalars(sa.select(table.c.id).where(table.c.state == PAUSED).order_by(table.c.id)))
+def paused_ids(tx: Tx, *, due: datetime | None = None) -> list[int]:
+    """Numbers of the portals that lost access; with ``due`` only those it is time to ask again."""
+    condition = table.c.state == PAUSED
+    if due is not None:
+        condition = sa.and_(condition, sa.or_(table.c.probe_at.is_(None), table.c.probe_at <= due))
+    return list(tx.scalars(sa.select(table.c.id).where(condition).order_by(table.c.id)))
+
+
+def all_ids(tx: Tx) -> list[int]:
+    """Numbers of all portals the app ever was installed in and has not forgotten."""
+    return list(tx.scalars(sa.select(table.c.id).order_by(table.c.id)))
 
 
 def save_installation(
@@ -80,6 +95,7 @@ def save_installation(
     now: datetime,
     user_id: int | None = None,
     language: str = "ru",
+    application: str | None = None,
 ) -> int:
     """Install, reinstall or heal a portal: one row per ``member_id``, everything kept under its number stays.
 
@@ -87,6 +103,7 @@ def save_installation(
         grant: what the authorisation server answered; the only source of identity and address.
         application_token: ``None`` keeps the known one (older installation pages send none).
         user_id: the installing administrator where the grant does not name them.
+        application: ``ID:CODE`` of ``app.info``: another one after a new registration of the app.
 
     Returns:
         Our number of the portal.
@@ -98,6 +115,9 @@ def save_installation(
         "language": language[:8],
         "state": ACTIVE,
         "state_reason": "",
+        "application": application,
+        "probe_at": None,
+        "probes": 0,
         "updated_at": now,
     }
     if application_token:
@@ -125,14 +145,44 @@ def save_application_token(
     tx.execute(sa.update(table).where(table.c.id == portal_id).values(values))
 
 
+def save_application(tx: Tx, portal_id: int, application: str) -> None:
+    """Keep which application of the portal we are."""
+    tx.execute(sa.update(table).where(table.c.id == portal_id).values(application=application))
+
+
 def pause(tx: Tx, portal_id: int, reason: str, *, now: datetime) -> bool:
-    """Stop working for an active portal and say why; ``False`` when it was not active."""
+    """Stop working for an active portal and say why; it is asked again soon, then more and more rarely.
+
+    Returns:
+        ``False`` when it was not active.
+    """
     paused = tx.execute(
         sa.update(table)
         .where(table.c.id == portal_id, table.c.state == ACTIVE)
-        .values(state=PAUSED, state_reason=reason[:500], updated_at=now)
+        .values(
+            state=PAUSED,
+            state_reason=reason[:500],
+            probe_at=now + timedelta(seconds=PROBES_S[0]),
+            probes=0,
+            updated_at=now,
+        )
     )
     return bool(paused.rowcount)
+
+
+def probed(tx: Tx, portal_id: int, reason: str, *, now: datetime) -> None:
+    """A paused portal was asked and still does not let us in: when it is asked again, and why (``""``: as before)."""
+    probes = tx.scalar(sa.select(table.c.probes).where(table.c.id == portal_id)) or 0
+    wait = PROBES_S[min(probes + 1, len(PROBES_S) - 1)]
+    tx.execute(
+        sa.update(table)
+        .where(table.c.id == portal_id, table.c.state == PAUSED)
+        .values(
+            state_reason=reason[:500] or table.c.state_reason,
+            probe_at=now + timedelta(seconds=wait),
+            probes=probes + 1,
+        )
+    )
 
 
 def resume(tx: Tx, portal_id: int, *, now: datetime) -> bool:
@@ -140,7 +190,7 @@ def resume(tx: Tx, portal_id: int, *, now: datetime) -> bool:
     resumed = tx.execute(
         sa.update(table)
         .where(table.c.id == portal_id, table.c.state == PAUSED)
-        .values(state=ACTIVE, state_reason="", updated_at=now)
+        .values(state=ACTIVE, state_reason="", probe_at=None, probes=0, updated_at=now)
     )
     return bool(resumed.rowcount)
 
@@ -198,4 +248,6 @@ def _one(tx: Tx, secrets: Secrets, where: sa.ColumnElement[bool]) -> Portal | No
         language=row.language,
         state=row.state,
         state_reason=row.state_reason,
+        application=row.application or "",
+        changed_at=row.updated_at,
     )

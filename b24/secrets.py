@@ -33,6 +33,7 @@ class Secrets:
         if not keys or min(map(len, keys)) < MIN_KEY_LENGTH:
             raise ValueError(f"secret keys need at least {MIN_KEY_LENGTH} characters")
         self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "encrypt"))) for key in keys])
+        self._newest = keys[0]
         # itsdangerous signs with the last key of the list.
         self._signing_keys = [_derive(key, "sign") for key in reversed(keys)]
 
@@ -50,6 +51,10 @@ class Secrets:
             return self._box.decrypt(text.encode()).decode()
         except InvalidToken:
             raise SetupMissing("SECRET_KEY", "stored secrets were encrypted with another key") from None
+
+    def key_for(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, the same as long as the newest key stays."""
+        return _derive(self._newest, purpose)
 
     def sign(self, payload: Mapping[str, Any], purpose: str) -> str:
         """A URL-safe token that carries ``payload`` (readable by everybody) for one purpose."""

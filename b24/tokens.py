@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from b24 import leases, portals
-from b24.errors import AccessLost, Unavailable
+from b24.errors import AccessLost, SetupMissing, Unavailable
 from b24.oauth import Grant, OAuth
 from b24.portals import Portal
 from b24.secrets import Secrets
@@ -39,8 +39,8 @@ class Tokens:
         """The portal with a token that has not run out as far as we know; refreshes one that has.
 
         Raises:
-            AccessLost: unknown, paused or removed portal.
-            Unavailable, SetupMissing: the refresh failed for a passing reason, or our client secret is wrong.
+            AccessLost: unknown, paused or removed portal; our client id or secret is refused.
+            Unavailable: the refresh failed for a passing reason.
         """
         portal = self.stored(portal_id)
         if portal.token_expires_at <= self._clock():
@@ -64,7 +64,7 @@ class Tokens:
     def refreshed(self, portal_id: int, stale: str, *, also_paused: bool = False) -> Portal:
         """The portal with another access token than ``stale``, which was refused or ran out.
 
-        Raises: as :meth:`current`; ``invalid_grant`` pauses the portal.
+        Raises: as :meth:`current`; ``invalid_grant`` and ``wrong_client`` pause the portal.
         """
         deadline = time.monotonic() + PATIENCE_S
         with self._lock(portal_id):
@@ -99,6 +99,11 @@ class Tokens:
     def _exchange(self, portal: Portal, also_paused: bool) -> Portal:
         try:
             grant = self._oauth.redeem(portal.refresh_token)
+        except SetupMissing as error:
+            # Our client id or secret is refused: no object of any portal can be repaired for it, nothing is held.
+            lost = AccessLost(error.code, error.description, error.status)
+            self.lose(portal.id, lost)
+            raise lost from None
         except AccessLost as error:
             again = self.stored(portal.id, also_paused=also_paused)
             if again.refresh_token != portal.refresh_token:

@@ -72,7 +72,7 @@ class Transport:
         """How long an answer is waited for: longer than the portal works in the background, short for a
         person.
         """
-        return INTERACTIVE_S if interactive else self.cut_s + 5
+        return INTERACTIVE_S if interactive else through_s(self.cut_s)
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -100,6 +100,11 @@ class Transport:
         except (requests.exceptions.RequestException, ValueError) as error:
             # A ValueError comes from a Location header nobody can read.
             raise Ambiguous("NO_ANSWER", type(error).__name__) from None
+
+
+def through_s(cut_s: float) -> float:
+    """When a portal that gives requests up after ``cut_s`` is certainly through with one: 65 s for 60."""
+    return cut_s + min(5.0, cut_s)
 
 
 def origin_of(url: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
+
 from flask import Flask
 
 from handlers import (
@@ -10,6 +13,7 @@ from handlers import (
     health,
     install,
     openapi,
+    pack,
     portal_events,
     problems,
     registration,
@@ -18,11 +22,13 @@ from handlers import (
 )
 from smart_process.service import Service
 
-PARTS = (install, portal_events, registration, tickets, devices, scans, flags, openapi, health)
+OF_DEVICES: tuple[ModuleType, ...] = (devices, scans, flags, pack, openapi, health)
+"""What phones need of us, without any portal."""
+PARTS: tuple[ModuleType, ...] = (install, portal_events, registration, tickets, *OF_DEVICES)
 
 
-def register(web: Flask, service: Service) -> None:
-    """Put every handler into the app; each module's ``blueprint`` says what it answers."""
+def register(web: Flask, service: Service, parts: Sequence[ModuleType] = PARTS) -> None:
+    """Put handlers into the app; each module's ``blueprint`` says what it answers."""
     problems.register(web)
-    for part in PARTS:
+    for part in parts:
         web.register_blueprint(part.blueprint(service))

@@ -16,6 +16,7 @@ from smart_process.schema import FLAGS
 from smart_process.service import Service
 from smart_process.store import devices as rows
 from smart_process.store.devices import Device, DoorEvent
+from smart_process.store.rehearsal import STATE as REHEARSAL
 
 
 def blueprint(service: Service) -> Blueprint:
@@ -36,7 +37,7 @@ def blueprint(service: Service) -> Blueprint:
         except devices.DeviceRefused as refused:
             door_auth.misses().count(address, now=now)
             raise door_auth.refusal(refused) from refused
-        return jsonify(device_token=token, **_described(device, event)), 201
+        return jsonify(device_token=token, **described(device, event)), 201
 
     @bp.get("/api/v1/device")
     def device() -> Response:
@@ -46,7 +47,7 @@ def blueprint(service: Service) -> Blueprint:
             found = door_auth.device_of(tx, now=now)
             event = rows.event(tx, found.event_id)
         door_auth.note_contact(service, found, now=now)
-        return jsonify(_described(found, event))
+        return jsonify(described(found, event))
 
     return bp
 
@@ -61,7 +62,8 @@ def _wish() -> tuple[str, str]:
         ) from unreadable
 
 
-def _described(device: Device, event: DoorEvent) -> dict[str, Any]:
+def described(device: Device, event: DoorEvent) -> dict[str, Any]:
+    """A device as it learns what it is for."""
     zone, language = door_words.zone_of(event.time_zone), language_of_request()
 
     def local(at: datetime | None) -> str | None:
@@ -71,6 +73,7 @@ def _described(device: Device, event: DoorEvent) -> dict[str, Any]:
         "name": device.name,
         "gates": list(device.gates),
         "role": device.role,
+        "rehearsal": device.portal_state == REHEARSAL,
         "expires_at": local(device.expires_at),
         "event": {
             "code": event.code,

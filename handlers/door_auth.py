@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Any
 
 from flask import current_app, request
 
 from b24.store.engine import Tx
-from handlers.envelopes import Envelope, envelope
+from handlers.envelopes import Envelope, Unreadable, envelope, moment
 from handlers.problems import Problem
 from smart_process import devices
+from smart_process.checkin import seconds
 from smart_process.misses import Misses
 from smart_process.service import Service
 from smart_process.store.devices import Device
@@ -63,10 +66,23 @@ def entries(service: Service, name: str, *, now: datetime) -> Envelope:
 
 
 def note_contact(service: Service, device: Device, *, now: datetime) -> None:
-    """Write the device's last contact when it is due, in a transaction of its own."""
+    """Write the device's last contact and what it tells of itself when it is due, in a transaction of its own."""
     if devices.contact_is_due(device, now=now):
         with service.store.transaction() as tx:
-            devices.touch(tx, device, now=now)
+            devices.touch(tx, device, _told(now), now=now)
+
+
+def _told(now: datetime) -> dict[str, Any]:
+    """How many entries the phone still keeps, how far its clock is ahead, which version of the scanner it runs."""
+    queue, version = request.headers.get("X-Door-Queue", ""), request.headers.get("X-Door-Version", "")
+    told: dict[str, Any] = {"queue": int(queue)} if re.fullmatch(r"[0-9]{1,6}", queue) else {}
+    if re.fullmatch(r"[\w.-]{1,32}", version, re.ASCII):
+        told["app_version"] = version
+    try:
+        clock = moment(request.headers.get("X-Door-Clock"))
+    except Unreadable:
+        return told
+    return told | ({"skew_s": seconds(clock - now)} if clock else {})
 
 
 def misses() -> Misses:

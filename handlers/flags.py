@@ -122,9 +122,11 @@ def _flag(fields: Mapping[str, Any]) -> FlagAction:
 
 
 def _annulment(fields: Mapping[str, Any]) -> Annulment:
+    participation = number(fields, "participation")
     return Annulment(
         action_id=_action_id(fields),
-        scan_id=hex_id(fields.get("scan_id")),
+        scan_id="" if participation else hex_id(fields.get("scan_id")),
+        participation=participation,
         reason=text(fields, "reason", 500),
         set_at=moment(fields.get("set_at")),
     )

@@ -14,7 +14,7 @@ the portal is told ``installFinish`` by the page in its frame.
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, json, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, json, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from b24 import framing, portals
@@ -22,6 +22,7 @@ from b24.errors import AccessLost, B24Error, Malformed, SetupMissing, Untrusted
 from b24.launch import Viewer, accept_installation, parse_launch
 from b24.page_session import HEADER, MAX_AGE_S, PageSession
 from smart_process.language import choose, translator
+from smart_process.misses import Strangers, household
 from smart_process.provision import Progress, Provision, StaleRun
 from smart_process.service import Service
 from smart_process.settings import Settings
@@ -35,6 +36,7 @@ _REFUSED = {
     "NO_REFRESH_TOKEN": "Портал не передал приложению доступ для работы в фоне. Так бывает у закрытых "
     "коробочных порталов: им нужен доступ к серверу авторизации Битрикс24.",
 }
+_TOO_MANY = "Подождите минуту и откройте страницу ещё раз из портала."
 _UNPROVED = "Портал не подтвердил установку. Закройте страницу и начните установку ещё раз."
 _UNREACHED = "Сервер авторизации Битрикс24 сейчас не отвечает. Обновите страницу через минуту."
 _MISCONFIGURED = (
@@ -54,12 +56,7 @@ def blueprint(service: Service) -> Blueprint:
 
     @bp.post("/b24/install")
     def start() -> ResponseReturnValue:
-        try:
-            launch = parse_launch(request.get_data(), request.query_string)
-            viewer = accept_installation(service.portals, launch)
-        except B24Error as error:
-            return _refused(error)
-        return _begin(service, viewer, choose(launch.language, [], "en"))
+        return _start(service)
 
     @bp.post("/b24/install/step")
     def step() -> ResponseReturnValue:
@@ -77,6 +74,25 @@ def blueprint(service: Service) -> Blueprint:
         return progress.to_json(language), 200, {"Cache-Control": "no-store"}
 
     return bp
+
+
+def _start(service: Service) -> ResponseReturnValue:
+    strangers: Strangers = current_app.extensions.setdefault("strangers", Strangers())
+    address, now = household(request.remote_addr or ""), service.clock()
+    try:
+        launch = parse_launch(request.get_data(), request.query_string)
+    except Malformed as error:
+        return _refused(error)
+    if not strangers.may_ask(address, launch.member_id, now=now):
+        return _message(429, "Слишком много попыток", _TOO_MANY)
+    try:
+        viewer = accept_installation(service.portals, launch)
+    except B24Error as error:
+        if isinstance(error, Untrusted | AccessLost):
+            strangers.failed(address, launch.member_id, now=now)
+        return _refused(error)
+    strangers.proved(address, launch.member_id)
+    return _begin(service, viewer, choose(launch.language, [], "en"))
 
 
 def _refused(error: B24Error) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from smart_process.checkin import Verdict
+from smart_process.admission import Direction, GateKind, Verdict
 from smart_process.floor import Result
 from smart_process.schema import FLAGS
 from smart_process.service import Service
@@ -84,6 +84,7 @@ SCHEMAS: dict[str, Schema] = {
         name=TEXT,
         gates={"type": "array", "items": TEXT, "description": "Empty: every gate."},
         role={"enum": ["scan", "supervise"]},
+        rehearsal={"type": "boolean", "description": "Practice guests: nothing counts."},
         expires_at=MOMENT,
         event=ref("Event"),
         flags={"type": "array", "items": an_object(["flag", "title"], flag=TEXT, title=TEXT)},
@@ -95,7 +96,11 @@ SCHEMAS: dict[str, Schema] = {
         participation={"type": "integer", "description": "Instead of a ticket: somebody found by name."},
         gate=TEXT,
         scanned_at=MOMENT,
-        direction={"enum": ["entry"]},
+        direction={
+            "enum": list(Direction),
+            "default": "entry",
+            "description": "Exits: where the gate counts them.",
+        },
         shown={"enum": list(Verdict), "description": "The verdict the phone already acted on."},
     ),
     "Verdict": an_object(
@@ -119,9 +124,13 @@ SCHEMAS: dict[str, Schema] = {
         set_at=MOMENT,
     ),
     "Annulment": an_object(
-        ["action_id", "scan_id", "set_at"],
+        ["action_id", "set_at"],
         action_id=ACTION_ID,
         scan_id=SCAN_ID,
+        participation={
+            "type": "integer",
+            "description": "Supervisors, instead of a scan: every arrival of this guest.",
+        },
         reason={"type": "string", "maxLength": 500},
         set_at=MOMENT,
     ),
@@ -145,6 +154,36 @@ SCHEMAS: dict[str, Schema] = {
         message=TEXT,
         person=nullable(ref("Person")),
         ticket={"type": "string", "description": "Walk-ins only."},
+    ),
+    "Pack": an_object(
+        ["version", "whole", "whole_again_s", "now", "expires_at", "place", "guests", "device"],
+        version={"type": "string", "description": "For ``since`` of the next call."},
+        whole={"type": "boolean", "description": "Everybody; forget what was known before."},
+        whole_again_s={"type": "integer", "description": "After this many seconds ask without ``since``."},
+        now=MOMENT,
+        expires_at={"type": "string", "format": "date-time", "description": "Wipe the pack then."},
+        place=an_object(
+            ["gates", "defined", "called_off"],
+            gates={"type": "array", "items": TEXT, "description": "Empty: every gate."},
+            defined={"type": "array", "items": ref("Gate")},
+            called_off={"type": "boolean"},
+        ),
+        guests={
+            "type": "array",
+            "description": "Each: number, sealed record, list of locators (8 letters) with wrapped keys.",
+            "items": {"type": "array", "minItems": 3, "maxItems": 3},
+        },
+        others={"type": "array", "items": TEXT, "description": "Numbers of tickets of other events."},
+        salt={"type": "string", "description": "base64url; with ``others`` and ``search`` in a whole pack."},
+        search={"type": "string", "description": "base64url; to be kept where scripts cannot read it."},
+        device=ref("Device"),
+    ),
+    "Gate": an_object(
+        ["name", "kind", "flag", "reentry"],
+        name=TEXT,
+        kind={"enum": list(GateKind)},
+        flag={"type": "string", "description": "Set by passing; empty: none."},
+        reentry={"type": "boolean", "description": "Exits are counted, who went out may come back."},
     ),
     "Found": an_object(
         ["participation", "first_name", "last_name", "company", "position", "arrived_at", "cancelled"],
@@ -228,6 +267,22 @@ _DEVICE = {
     "operationId": "device",
     "responses": {"200": _json(ref("Device"), "The device."), **_REFUSED},
 }
+_PACK = {
+    "summary": "What a phone needs to decide without network",
+    "description": "Sealed per guest under a key that follows from the ticket; found by ticket or by the first "
+    "three letters of a word. Every call of a device may tell its state in X-Door-Queue (entries not sent yet), "
+    "X-Door-Clock (its time, RFC 3339) and X-Door-Version.",
+    "operationId": "pack",
+    "parameters": [
+        {
+            "name": "since",
+            "in": "query",
+            "schema": TEXT,
+            "description": "The version the phone has: only what changed since.",
+        }
+    ],
+    "responses": {"200": _json(ref("Pack"), "The pack."), **_REFUSED},
+}
 _PEOPLE = {
     "summary": "Search guests of the event by any part of a name or company",
     "operationId": "people",
@@ -256,6 +311,7 @@ PATHS: dict[str, Schema] = {
     "/api/v1/walk-ins": {
         "post": _post("Add guests who walked in", "walk_ins", "WalkIn", "results", "Result")
     },
+    "/api/v1/pack": {"get": _PACK},
     "/api/v1/people": {"get": _PEOPLE},
     "/api/openapi.json": {"get": _page("This description", kind="application/json")},
     "/scan/": {"get": _page("The scanner")},

@@ -13,7 +13,8 @@ from flask import Blueprint, Response, jsonify, request
 from handlers import door_auth
 from handlers.envelopes import Unreadable, fields_of, hex_id, moment, number, text
 from smart_process import checkin, door_words
-from smart_process.checkin import Ruling, Rulings, Scan, Verdict
+from smart_process.admission import Direction, Verdict
+from smart_process.checkin import Ruling, Rulings, Scan
 from smart_process.devices import DeviceRefused
 from smart_process.service import Service
 from smart_process.store import door
@@ -81,7 +82,9 @@ def _read(entry: Any) -> Scan | None:
         fields = fields_of(entry)
         code = text(fields, "ticket", _LONGEST_CODE)
         participation = number(fields, "participation")
-        if (not code and participation is None) or fields.get("direction") not in (None, "entry"):
+        told = fields.get("direction")
+        direction = Direction.ENTRY if told is None else told
+        if (not code and participation is None) or direction not in list(Direction):
             return None
         return Scan(
             scan_id=hex_id(fields.get("scan_id")),
@@ -91,6 +94,7 @@ def _read(entry: Any) -> Scan | None:
             ticket=ticket_of(code)[:64],
             participation=None if code else participation,
             shown=_shown(fields),
+            direction=Direction(direction),
         )
     except Unreadable:
         return None
@@ -108,8 +112,14 @@ def _answers(
     answers = []
     for entry, scan in zip(entries, read, strict=True):
         ruling = rulings.by_scan[scan.scan_id] if scan else Ruling(Verdict.INVALID)
-        gate = scan.gate if scan else ""
-        message = door_words.verdict_text(ruling, language=language, gate=gate, zone=zone, now=now)
+        message = door_words.verdict_text(
+            ruling,
+            language=language,
+            gate=scan.gate if scan else "",
+            zone=zone,
+            now=now,
+            direction=scan.direction if scan else Direction.ENTRY,
+        )
         answers.append(_answer(entry, ruling, message, zone))
     return answers
 

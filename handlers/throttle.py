@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 
 from flask import request
+
+from smart_process.misses import household
 
 _MOST_KEYS = 20_000
 
@@ -39,10 +40,4 @@ class Throttle:
 
 def caller() -> str:
     """Whom to count a request for: the IPv4 address, or the IPv6 network one household or phone has."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    return household(request.remote_addr or "")

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Flask
 
-from placements import event_tab, pages, participation_tab, scanner
+from placements import (
+    client_tab,
+    deal_tab,
+    event_tab,
+    pages,
+    participation_tab,
+    scanner,
+    settings_page,
+)
+from placements.registry import Tab
 from smart_process.service import Service
+
+TABS: Mapping[str, Tab] = {
+    "event": event_tab.tab,
+    "participation": participation_tab.tab,
+    "contact": client_tab.tab,
+    "company": client_tab.tab,
+    "deal": deal_tab.tab,
+}
+"""Per declared placement the function that makes its page."""
 
 
 def register(web: Flask, service: Service) -> None:
     """Put every page into the app, and the tabs behind the placements declared in the schema."""
-    tabs = {"event": event_tab.tab, "participation": participation_tab.tab}
-    web.register_blueprint(pages.blueprint(service, tabs))
-    for part in (scanner, event_tab, participation_tab):
+    web.register_blueprint(pages.blueprint(service, TABS))
+    register_apis(web, service)
+    web.register_blueprint(scanner.blueprint(service))
+
+
+def register_apis(web: Flask, service: Service) -> None:
+    """What the scripts of the tabs ask for."""
+    for part in (event_tab, participation_tab, client_tab, deal_tab, settings_page):
         web.register_blueprint(part.blueprint(service))

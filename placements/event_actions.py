@@ -5,30 +5,31 @@ Every action needs the right to change the event's card, tried with the viewer's
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from b24.client import Client
 from b24.errors import Untrusted
 from b24.store.engine import Tx
+from placements import viewing
+from placements.roles import demand
 from placements.session import Forbidden, PageSession, changing, problem
-from smart_process import closing, devices, identities, invitation, segment
-from smart_process.schema import Binding
+from smart_process import closing, identities, invitation, segment
+from smart_process.schema import COMPANY, CONTACT, Binding
 from smart_process.service import Service
 from smart_process.settings import Settings
-from smart_process.store import event_page, events, messages, setups
+from smart_process.store import decisions, event_page, events, messages, setups
 from smart_process.store import sync as rows
+from smart_process.store.event_page import Candidate
 from smart_process.store.events import Event
-from smart_process.tickets import qr_svg
 
 Guard = Callable[[Callable[..., ResponseReturnValue]], Callable[..., ResponseReturnValue]]
 PERMIT_S = 600
 """A long action of several requests tries the viewer's right once and goes on with a signed permit."""
 INVITED_AT_ONCE = 100
-MOST_GATES, LONGEST_GATE = 20, 64
 OVER = frozenset({"closed", "cancelled"})
 
 
@@ -49,17 +50,19 @@ def routes(bp: Blueprint, service: Service, guard: Guard) -> None:
         "invite": _invite,
         "closing/now": _close_now,
         "closing/stop": _stop,
-        "enrolment": _enrolment,
         "mail/again": _mail_again,
         "person": _person,
+        "company": _company,
     }
     for path, action in actions.items():
-        bp.add_url_rule(f"/{path}", path, guard(_answering(service, action)), methods=["POST"])
+        bp.add_url_rule(f"/{path}", path, guard(answering(service, action)), methods=["POST"])
 
 
-def _answering(
+def answering(
     service: Service, action: Callable[[Service, PageSession], ResponseReturnValue]
 ) -> Callable[..., ResponseReturnValue]:
+    """An action as a view: what makes no sense is answered in the viewer's words."""
+
     def view(session: PageSession) -> ResponseReturnValue:
         try:
             return action(service, session)
@@ -81,14 +84,16 @@ def opened_event(tx: Tx, session: PageSession) -> Event:
     return event
 
 
-def _body() -> Mapping[str, Any]:
+def body_of() -> Mapping[str, Any]:
+    """The request's body. ``Refused`` for anything but an object."""
     data = request.get_json(silent=True)
     if not isinstance(data, Mapping):
         raise Refused(400, "bad_request", "Запрос не читается.")
     return data
 
 
-def _number(data: Mapping[str, Any], name: str) -> int:
+def number_of(data: Mapping[str, Any], name: str) -> int:
+    """An id in the body, 0 when it is not there."""
     value = data.get(name, 0)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
         raise Refused(400, "bad_request", "Запрос не читается.")
@@ -144,12 +149,12 @@ def _portion(
     except segment.BadChoice:
         raise Refused(400, "bad_segment", "Такого отбора нет.") from None
     client = service.portals.client(session.portal_id)
-    return event, settings, choice, segment.portion(client, choice, settings, _number(data, "after"))
+    return event, settings, choice, segment.portion(client, choice, settings, number_of(data, "after"))
 
 
 def _preview(service: Service, session: PageSession) -> ResponseReturnValue:
     """One portion of a preview: counts, and ``next`` to go on with (``null`` at the end)."""
-    data = _body()
+    data = body_of()
     event, settings, choice, found = _portion(service, session, data)
     with service.store.reading() as tx:
         ids = [one.contact_id for one in found.contacts]
@@ -171,7 +176,7 @@ def _preview(service: Service, session: PageSession) -> ResponseReturnValue:
 
 def _select(service: Service, session: PageSession) -> ResponseReturnValue:
     """One portion of «Отобрать»; ``permit`` and ``next`` go into the next request."""
-    data = _body()
+    data = body_of()
     permit = _permitted(service, session, data)
     event, _settings, _choice, found = _portion(service, session, data)
     if event.stage in OVER:
@@ -192,13 +197,13 @@ def _select(service: Service, session: PageSession) -> ResponseReturnValue:
 
 def _invite(service: Service, session: PageSession) -> ResponseReturnValue:
     """One portion of «Пригласить»: everybody selected, once each."""
-    data = _body()
+    data = body_of()
     permit, now = _permitted(service, session, data), service.clock()
     with service.store.transaction() as tx:
         event = opened_event(tx, session)
         if event.stage in OVER or event.over(now):
             raise Refused(409, "event_over", "Мероприятие уже прошло, закрыто или отменено.")
-        ids = event_page.to_invite(tx, event.id, after=_number(data, "after"), limit=INVITED_AT_ONCE)
+        ids = event_page.to_invite(tx, event.id, after=number_of(data, "after"), limit=INVITED_AT_ONCE)
         done = invitation.invite(tx, ids, now=now)
     service.wake(session.portal_id)
     more = ids[-1] if len(ids) == INVITED_AT_ONCE else None
@@ -232,37 +237,12 @@ def _stop(service: Service, session: PageSession) -> ResponseReturnValue:
     return jsonify(done=True)
 
 
-# ------------------------------------------------------------------------ phones at the door
-
-
-def _enrolment(service: Service, session: PageSession) -> ResponseReturnValue:
-    """A link and its QR for phones; shown once, stored as a hash."""
-    data = _body()
-    gates = data.get("gates", [])
-    named = isinstance(gates, list) and all(isinstance(one, str) for one in gates)
-    gates = [one.strip() for one in gates] if named else None
-    if gates is None or len(gates) > MOST_GATES or not all(0 < len(one) <= LONGEST_GATE for one in gates):
-        raise Refused(400, "bad_gates", "Названия входов: до 20, каждое до 64 знаков.")
-    role = data.get("role", "scan")
-    if role not in devices.ROLES:
-        raise Refused(400, "bad_role", "Такой роли нет.")
-    changing(service, session)
-    with service.store.transaction() as tx:
-        event = opened_event(tx, session)
-        code = devices.create_enrolment(
-            tx, event.id, gates=gates, role=role, by=session.actor, now=service.clock()
-        )
-    link = f"{service.public_url}/scan/{code}"
-    picture = base64.b64encode(qr_svg(link)).decode()
-    return jsonify(link=link, qr=f"data:image/svg+xml;base64,{picture}")
-
-
 # ------------------------------------------------------------------------ mails and people
 
 
 def _mail_again(service: Service, session: PageSession) -> ResponseReturnValue:
-    message_id = _number(_body(), "message")
-    changing(service, session)
+    message_id = number_of(body_of(), "message")
+    demand(service, session, changing(service, session), "resend")
     with service.store.transaction() as tx:
         event = opened_event(tx, session)
         if not event_page.belongs(tx, event.id, message_id):
@@ -273,17 +253,61 @@ def _mail_again(service: Service, session: PageSession) -> ResponseReturnValue:
 
 
 def _person(service: Service, session: PageSession) -> ResponseReturnValue:
-    """Who a guest is: one of the candidates, or nobody of them (a new contact)."""
-    data = _body()
-    person_id, contact_id = _number(data, "person"), _number(data, "contact")
-    changing(service, session)
+    """Who a guest is: ``card`` (one of the candidates), ``new``, or ``none`` – known, and no contact is made."""
+    data = body_of()
+    person_id, contact_id = number_of(data, "person"), number_of(data, "contact")
+    viewer = changing(service, session)
+    demand(service, session, viewer, "guests")
+    answer = _answer(data, contact_id)
+    with service.store.reading() as tx:
+        waiting = event_page.waits_for_decision(tx, opened_event(tx, session).id, person_id)
+    if waiting is None:
+        raise Refused(404, "no_person", "Здесь уже решили.")
+    if contact_id:
+        _chosen(viewer, CONTACT, contact_id, waiting.candidates)
     with service.store.transaction() as tx:
-        event = opened_event(tx, session)
-        waiting = event_page.waits_for_decision(tx, event.id, person_id)
-        if waiting is None:
-            raise Refused(404, "no_person", "Здесь уже решили.")
-        if contact_id and contact_id not in {one for one, _reason in waiting.candidates}:
-            raise Refused(400, "no_candidate", "Такого кандидата нет.")
-        identities.settle(tx, session.portal_id, person_id, contact_id or None, now=service.clock())
+        now = service.clock()
+        identities.settle(
+            tx, session.portal_id, person_id, answer, contact_id or None, actor=session.actor, now=now
+        )
     service.wake(session.portal_id)
     return jsonify(done=True)
+
+
+def _company(service: Service, session: PageSession) -> ResponseReturnValue:
+    """Which company a guest named: ``card`` (one of that name), ``new``, or ``none``."""
+    data = body_of()
+    person_id, company_id = number_of(data, "person"), number_of(data, "company")
+    viewer = changing(service, session)
+    demand(service, session, viewer, "guests")
+    answer = _answer(data, company_id)
+    with service.store.reading() as tx:
+        waiting = event_page.asks_for_company(tx, opened_event(tx, session).id, person_id)
+    if waiting is None:
+        raise Refused(404, "no_person", "Здесь уже решили.")
+    if company_id:
+        _chosen(viewer, COMPANY, company_id, waiting.candidates)
+    with service.store.transaction() as tx:
+        now = service.clock()
+        identities.settle_company(
+            tx, session.portal_id, person_id, answer, company_id or None, actor=session.actor, now=now
+        )
+    service.wake(session.portal_id)
+    return jsonify(done=True)
+
+
+def _answer(data: Mapping[str, Any], chosen: int) -> str:
+    answer = data.get("answer")
+    if answer not in (decisions.CARD, decisions.NEW, decisions.NONE) or (answer == decisions.CARD) != bool(
+        chosen
+    ):
+        raise Refused(400, "bad_request", "Запрос не читается.")
+    return str(answer)
+
+
+def _chosen(viewer: Client, entity_type_id: int, item_id: int, candidates: Sequence[Candidate]) -> None:
+    """One of the candidates, and a card the viewer may read: nobody decides about what they cannot see."""
+    if item_id not in {one.item_id for one in candidates}:
+        raise Refused(400, "no_candidate", "Такого кандидата нет.")
+    if not viewing.readable(viewer, entity_type_id, [item_id]):
+        raise Forbidden("Эта карточка вам не видна: решить может тот, кто её видит.", "closed_card")

@@ -13,8 +13,9 @@ from flask.typing import ResponseReturnValue
 
 from b24.store import marks
 from b24.store.engine import Tx
-from placements import event_actions
+from placements import door_tab, event_actions
 from placements.registry import Opened
+from placements.roles import see_guests
 from placements.session import PageSession, page_api, problem
 from smart_process import closing, language
 from smart_process.facts import Stage
@@ -92,6 +93,7 @@ def blueprint(service: Service) -> Blueprint:
         return _people(service, session)
 
     event_actions.routes(bp, service, guard)
+    door_tab.routes(bp, service, guard)
     return bp
 
 
@@ -161,7 +163,18 @@ def _mails(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
 
 
 def _undecided(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
-    return {"undecided": event_page.undecided(tx, event.id)}
+    return {
+        "undecided": event_page.undecided(tx, event.id),
+        "companies": event_page.asking_for_company(tx, event.id),
+        "why": {
+            "several": _("подходят несколько карточек"),
+            "contradicts": _("имя другое"),
+            "held": _("имя подходит, но за этой карточкой уже другой гость"),
+            "name": _("название совпало"),
+            "email": _("e-mail совпадает"),
+            "phone": _("телефон совпадает"),
+        },
+    }
 
 
 def _invitations(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
@@ -179,9 +192,15 @@ PARTS: dict[str, Callable[[Tx, Event, Translator], dict[str, Any]]] = {
 }
 
 
+ABOUT_PEOPLE = frozenset({"undecided"})
+"""Parts for those who may see who the guests are."""
+
+
 def _part(service: Service, session: PageSession, name: str) -> ResponseReturnValue:
     if name not in PARTS:
         return problem(404, "no_part", "Такой части страницы нет.", session.language)
+    if name in ABOUT_PEOPLE:
+        see_guests(service, session)
     _ = translator(session.language)
     with service.store.reading() as tx:
         event = event_actions.opened_event(tx, session)
@@ -193,6 +212,7 @@ def _part(service: Service, session: PageSession, name: str) -> ResponseReturnVa
 
 
 def _people(service: Service, session: PageSession) -> ResponseReturnValue:
+    see_guests(service, session)
     stage, where = request.args.get("stage", ""), request.args.get("where", "")
     after = request.args.get("after", "0")
     known = where in set(Where) and stage in set(Stage)

@@ -5,25 +5,22 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import render_template
+from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from b24 import portals
 from b24.errors import B24Error
 from b24.store import marks
 from placements.registry import Opened
-from smart_process.language import Translator, period
+from placements.session import PageSession, administering, page_api
+from smart_process import checkup
+from smart_process.language import moment, period, translator
 from smart_process.provision import renewal
-from smart_process.schema import TYPES, version
+from smart_process.schema import TYPES
 from smart_process.service import Service
-from smart_process.store import overview
+from smart_process.store import findings, overview, setups
 
 SHOWN = 50
-REASONS = {
-    "permanent": "Портал отказал, повтор не поможет без исправления",
-    "setup": "Не хватает поля, стадии или права в портале",
-    "internal": "Ошибка приложения",
-}
 
 
 def home(service: Service, opened: Opened) -> ResponseReturnValue:
@@ -42,9 +39,10 @@ def home(service: Service, opened: Opened) -> ResponseReturnValue:
         events=[_shown(service, opened, line) for line in lines],
         events_path=f"/crm/type/{entity_type_id}/",
         new_event_path=f"/crm/type/{entity_type_id}/details/0/",
-        paused=opened.portal.state == portals.PAUSED,
-        reason=opened.portal.state_reason,
-        health=_health(service, opened, _) if opened.session.is_admin else None,
+        paused=_(checkup.pause_words(opened.portal.state_reason))
+        if opened.portal.state == portals.PAUSED
+        else "",
+        admin=opened.session.is_admin,
     )
 
 
@@ -90,22 +88,74 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _health(service: Service, opened: Opened, _: Translator) -> dict[str, Any]:
-    portal_id = opened.session.portal_id
-    now = service.clock()
+def blueprint(service: Service) -> Blueprint:
+    """What the main page of an administrator asks for: ``/b24/api/app/…``."""
+    bp = Blueprint("home", __name__, url_prefix="/b24/api/app")
+    guard = page_api(service, "app")
+
+    @bp.get("/health")
+    @guard
+    def health(session: PageSession) -> ResponseReturnValue:
+        """What is wrong, looked up in the portal now."""
+        administering(service, session)
+        return jsonify(html=_health(service, session))
+
+    @bp.post("/repair")
+    @guard
+    def repair(session: PageSession) -> ResponseReturnValue:
+        """Bring the portal's objects to what we need, as an installation does, and try again what was held."""
+        administering(service, session)
+        problem = renewal.renew(service, session.portal_id).problem
+        retried = _release(service, session.portal_id) if problem is None else 0
+        service.wake(session.portal_id)
+        _ = translator(session.language)
+        text = problem.get(session.language) if problem else _("Исправлено.")
+        return jsonify(done=problem is None, text=text, retried=retried, html=_health(service, session))
+
+    @bp.post("/retry")
+    @guard
+    def retry(session: PageSession) -> ResponseReturnValue:
+        """Try again what waits for a person."""
+        administering(service, session)
+        retried = _release(service, session.portal_id)
+        service.wake(session.portal_id)
+        _ = translator(session.language)
+        return jsonify(done=True, text=_("Повторяем: %(n)s.", n=retried), html=_health(service, session))
+
+    return bp
+
+
+def _release(service: Service, portal_id: int) -> int:
     with service.store.transaction() as tx:
-        if opened.binding.version != version():
+        reasons = ("setup", "permanent", "internal")
+        return sum(marks.release(tx, portal_id, reason=one, now=service.clock()) for one in reasons)
+
+
+def _health(service: Service, session: PageSession) -> str:
+    portal_id, now = session.portal_id, service.clock()
+    found = checkup.check(service, portal_id)
+    with service.store.transaction() as tx:
+        since = findings.keep(tx, portal_id, [one.key for one in found], now=now)
+        waiting = marks.waiting(tx, portal_id)
+        binding = setups.read(tx, portal_id).binding
+        if binding and checkup.is_outdated(binding):
             # The app was updated since: its schema is brought up to date by the next drain.
             marks.mark(tx, portal_id, renewal.MARK, ["0"], now=now)
-        problems = overview.held(tx, portal_id)
-        waiting = marks.waiting(tx, portal_id)
-    if opened.binding.version != version():
+    if binding and checkup.is_outdated(binding):
         service.wake(portal_id)
-    return {
-        "waiting": waiting,
-        "held": sum(one.count for one in problems),
-        "problems": [
-            {"text": _(REASONS.get(one.reason, "Ошибка приложения")), "count": one.count, "error": one.error}
-            for one in problems
+    _ = translator(session.language)
+    return render_template(
+        "app/_health.html",
+        _=_,
+        waiting=waiting,
+        findings=[
+            {
+                "text": one.words(_),
+                "action": one.action.partition(":")[0],
+                "section": one.action.partition(":")[2],
+                "since": moment(since[one.key], ZoneInfo("UTC"), _),
+            }
+            for one in found
         ],
-    }
+        actions={one.action for one in found},
+    )

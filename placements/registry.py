@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask.typing import ResponseReturnValue
 
@@ -23,6 +24,7 @@ class Opened:
         binding: names in this portal's CRM.
         origin: ``https://portal.example``, for links to cards.
         viewer_token: the viewer's own token from the launch, to read with while the page is made.
+        card: the opened card as this viewer may read it; empty on pages without one.
     """
 
     session: PageSession
@@ -32,6 +34,7 @@ class Opened:
     translate: Translator
     portal: Portal = field(repr=False)
     viewer_token: str = field(default="", repr=False)
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 Tab = Callable[[Service, Opened], ResponseReturnValue]

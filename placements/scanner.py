@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,13 @@ _POLICY = (
 def blueprint(service: Service) -> Blueprint:
     """The routes under ``/scan/``."""
     bp = Blueprint("scanner", __name__)
+    kept = _kept_files()
+    version = _version(kept)
 
     @bp.get("/scan/")
     def scanner() -> Response:
         """The scanner; who it is for is known to the phone, not to the address."""
-        return _page("scanner/scan.html")
+        return _page("scanner/scan.html", version=version)
 
     @bp.get("/scan/<code>")
     def enrol(code: str) -> Response:
@@ -41,6 +45,14 @@ def blueprint(service: Service) -> Blueprint:
         except devices.DeviceRefused as refused:
             return _page("scanner/refused.html", _STATUS[refused.code], reason=refused.code)
         return _page("scanner/enrol.html", code=code, gates=found.gates, event=event, day=_day(event))
+
+    @bp.get("/scan/sw.js")
+    def worker() -> Response:
+        """The service worker, told what to keep; its text changes with any of the files, so phones notice."""
+        head = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps([path for path, _ in kept])};\n"
+        reply = Response(head + (STATIC / "scanner" / "sw.js").read_text(), mimetype="text/javascript")
+        reply.headers.update({"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+        return reply
 
     @bp.get("/scan/manifest.webmanifest")
     def manifest() -> Response:
@@ -62,6 +74,24 @@ def blueprint(service: Service) -> Blueprint:
         return reply
 
     return bp
+
+
+def _kept_files() -> list[tuple[str, Path]]:
+    """Everything the scanner needs, by the address it is loaded from."""
+    vendor = [STATIC / "vendor" / name for name in ("zxing_reader.js", "zxing_reader.wasm")]
+    own = sorted(path for path in (STATIC / "scanner").iterdir() if path.name not in ("sw.js", "enrol.js"))
+    return [
+        (f"/static/{path.relative_to(STATIC).as_posix()}", path) for path in [*own, *vendor] if path.exists()
+    ]
+
+
+def _version(kept: list[tuple[str, Path]]) -> str:
+    """One name for what these files, the page and its words are now."""
+    page = (TEMPLATES / "scanner" / "scan.html", STATIC / "scanner" / "sw.js", HERE / "scanner_words.py")
+    digest = hashlib.sha256()
+    for path in (*page, *(path for _, path in kept)):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def _looked_up(service: Service, code: str) -> tuple[Enrolment, DoorEvent]:

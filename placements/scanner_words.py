@@ -65,6 +65,80 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "offline": ("Нет связи", "Offline", "Байланыс жоқ"),
     "last_contact": ("Связь была в {when}", "Last contact at {when}", "Соңғы байланыс {when}"),
     "no_contact": ("Связи ещё не было", "No contact yet", "Әлі байланыс болған жоқ"),
+    "rehearsal": (
+        "РЕПЕТИЦИЯ – настоящих гостей не впускать",
+        "REHEARSAL – let no real guests in",
+        "РЕПЕТИЦИЯ – нағыз қонақтарды кіргізбеңіз",
+    ),
+    "exit": ("Выход", "Exit", "Шығу"),
+    "left": ("Выход отмечен", "Exit noted", "Шығуы белгіленді"),
+    "torch": ("Фонарик", "Torch", "Қол шам"),
+    "camera_next": ("Другая камера", "Other camera", "Басқа камера"),
+    "already_since": ("Уже отмечен в {when}", "Already in since {when}", "{when} белгіленген"),
+    "not_on_list": (
+        "Нет в списке этого телефона от {when}. Поищите по фамилии.",
+        "Not on this phone's list of {when}. Look the name up.",
+        "Бұл телефонның {when} тізімінде жоқ. Тегі бойынша іздеңіз.",
+    ),
+    "decided_alone": (
+        "Решено по списку от {when}: других дверей не видно",
+        "Decided by the list of {when}: other doors are not seen",
+        "{when} тізімі бойынша шешілді: басқа есіктер көрінбейді",
+    ),
+    "note_vip": ("Важный гость", "Important guest", "Маңызды қонақ"),
+    "note_promise": ("Обещано", "Promised", "Уәде етілді"),
+    "note_note": ("Заметка", "Note", "Жазба"),
+    "colleagues_expected": (
+        "Ждём из этой компании: {n}",
+        "Expected of this company: {n}",
+        "Осы компаниядан күтеміз: {n}",
+    ),
+    "colleagues_title": ("Кто ещё пришёл?", "Who else is here?", "Тағы кім келді?"),
+    "colleagues_in": ("Впустить отмеченных", "Let the ticked ones in", "Белгіленгендерді кіргізу"),
+    "host": ("Кто пригласил", "Invited by", "Кім шақырды"),
+    "undo_title": ("Отменить приход?", "Take the arrival back?", "Келуін қайтару керек пе?"),
+    "undo_why": ("Почему", "Why", "Неге"),
+    "undo_do": ("Отменить приход", "Take it back", "Келуін қайтару"),
+    "search_nothing_here": (
+        "В списке этого телефона никого. Без связи ищем по первым буквам слова.",
+        "Nobody on this phone's list. Offline we look for the beginnings of words.",
+        "Бұл телефонның тізімінде ешкім жоқ. Желісіз сөздің басы бойынша іздейміз.",
+    ),
+    "list_state": (
+        "Список гостей: {n}, обновлён в {when}",
+        "List of guests: {n}, updated at {when}",
+        "Қонақтар тізімі: {n}, {when} жаңартылған",
+    ),
+    "list_none": ("Списка гостей нет", "There is no list of guests", "Қонақтар тізімі жоқ"),
+    "list_blind": (
+        (
+            "Без связи телефон решает по этому списку. Он не видит других дверей, новых регистраций и отмен; "
+            "всё сверим, когда связь появится."
+        ),
+        (
+            "Offline the phone decides by this list. It does not see other doors, new registrations and "
+            "cancellations; all is compared when the network is back."
+        ),
+        (
+            "Желісіз телефон осы тізім бойынша шешеді. Басқа есіктерді, жаңа тіркелулер мен бас тартуларды "
+            "көрмейді; байланыс болғанда бәрін салыстырамыз."
+        ),
+    ),
+    "list_none_text": (
+        "Без связи телефон ничего не проверит: сканы запишет, решать вам.",
+        "Offline the phone checks nothing: it keeps the scans, you decide.",
+        "Желісіз телефон ештеңе тексермейді: скандарды жазады, шешім сізде.",
+    ),
+    "clock_ahead": (
+        "Часы телефона спешат на {n} мин. Время прихода мы поправим, но часы лучше исправить.",
+        "This phone's clock is {n} min ahead. We correct the times, but better set the clock.",
+        "Телефон сағаты {n} минутқа алда. Уақытты түзетеміз, бірақ сағатты дұрыстаған жөн.",
+    ),
+    "clock_behind": (
+        "Часы телефона отстают на {n} мин. Время прихода мы поправим, но часы лучше исправить.",
+        "This phone's clock is {n} min behind. We correct the times, but better set the clock.",
+        "Телефон сағаты {n} минутқа артта. Уақытты түзетеміз, бірақ сағатты дұрыстаған жөн.",
+    ),
     "admitted": ("Проходите", "Welcome", "Өтіңіз"),
     "already_admitted": ("Уже проходил", "Already in", "Бұрын өткен"),
     "wrong_event": ("Другое мероприятие", "Another event", "Басқа іс-шара"),

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from b24 import portals
 from b24.client import Client
 from b24.errors import B24Error, Rejected, SetupMissing, Untrusted
-from b24.launch import verify_viewer
+from b24.launch import Viewer, verify_viewer
 from b24.page_session import HEADER, PageSession
 from smart_process.language import translator
 from smart_process.service import Service
@@ -26,6 +26,7 @@ __all__ = [
     "Forbidden",
     "PageSession",
     "acting",
+    "administering",
     "changing",
     "may_change",
     "page_api",
@@ -78,6 +79,22 @@ def acting(service: Service, session: PageSession) -> Client:
     Raises:
         Forbidden: no token, a dead one, or somebody else's.
     """
+    return _acting(service, session)[1]
+
+
+def administering(service: Service, session: PageSession) -> Client:
+    """The viewer's client, when the portal says now that they are its administrator.
+
+    Raises:
+        Forbidden: they are not, or as :func:`acting`.
+    """
+    viewer, client = _acting(service, session)
+    if not viewer.is_admin:
+        raise Forbidden("Настройки меняет администратор портала.", "not_admin")
+    return client
+
+
+def _acting(service: Service, session: PageSession) -> tuple[Viewer, Client]:
     token = request.headers.get(TOKEN_HEADER, "")
     if not token or len(token) > 1000:
         raise Forbidden("Обновите страницу и повторите: нужен ваш доступ к порталу.", "no_viewer_token")
@@ -87,7 +104,7 @@ def acting(service: Service, session: PageSession) -> Client:
         raise Forbidden("Обновите страницу и повторите: доступ устарел.", "viewer_token_expired") from None
     if viewer.user_id != session.user_id:
         raise Forbidden("Страница открыта под другим пользователем. Обновите её.", "other_user")
-    return service.portals.viewer(session.portal_id, token)
+    return viewer, service.portals.viewer(session.portal_id, token)
 
 
 def may_change(viewer: Client, entity_type_id: int, item_id: int) -> bool:

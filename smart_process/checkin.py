@@ -1,7 +1,4 @@
-"""Admission: what the door answers to a scan, and what it records.
-
-``decide`` is pure; ``check_in`` reads, decides for a batch and records, all in the caller's transaction.
-"""
+"""Scans: read together with their device, judged by ``smart_process.admission``, recorded; one transaction."""
 
 from __future__ import annotations
 
@@ -9,39 +6,28 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from b24.store.engine import Tx
 from b24.store.marks import HOT
 from smart_process import devices
-from smart_process.facts import Kind, NewFact
+from smart_process.admission import (
+    LATE,
+    NAMELESS,
+    Decision,
+    Direction,
+    Effect,
+    Gate,
+    Passing,
+    Verdict,
+    after,
+    decide,
+)
+from smart_process.facts import Kind, NewFact, passage_key
 from smart_process.store import door, journal
 from smart_process.store.devices import Device
 from smart_process.store.door import Kept, Seat
 
-
-class Verdict(StrEnum):
-    """Answers to a scan."""
-
-    ADMITTED = "admitted"
-    ALREADY_ADMITTED = "already_admitted"
-    WRONG_EVENT = "wrong_event"
-    WRONG_GATE = "wrong_gate"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-    REVOKED = "revoked"
-    CONFLICT = "conflict"
-    INVALID = "invalid"
-
-
-LET_IN = frozenset({Verdict.ADMITTED, Verdict.CONFLICT})
-"""Verdicts that leave an arrival behind."""
-NAMELESS = frozenset({Verdict.UNKNOWN, Verdict.WRONG_EVENT, Verdict.INVALID, Verdict.REVOKED})
-"""Verdicts that tell nothing about a person."""
-OVERRULED = frozenset({Verdict.WRONG_GATE, Verdict.CANCELLED, Verdict.ALREADY_ADMITTED})
-"""Refusals that come too late when the phone already let the person in: a conflict, recorded all the same."""
 SKEW_MATTERS = timedelta(minutes=1)
-LATE = timedelta(minutes=1)
 EARLY_GUESTS = timedelta(days=2)
 
 
@@ -62,6 +48,7 @@ class Scan:
     ticket: str = ""
     participation: int | None = None
     shown: str = ""
+    direction: Direction = Direction.ENTRY
 
 
 @dataclass(frozen=True)
@@ -80,26 +67,6 @@ class Rulings:
     device: Device
     by_scan: Mapping[str, Ruling]
     recorded: bool
-
-
-def decide(device: Device, seat: Seat | None, scan: Scan) -> Verdict:
-    """The verdict on one scan: who scans, whose ticket is it. The time is never a reason to refuse."""
-    verdict = _judge(device, seat, scan.gate)
-    return Verdict.CONFLICT if verdict in OVERRULED and scan.shown == Verdict.ADMITTED else verdict
-
-
-def _judge(device: Device, seat: Seat | None, gate: str) -> Verdict:
-    if device.revoked_at is not None:
-        return Verdict.REVOKED
-    if seat is None:
-        return Verdict.UNKNOWN
-    if seat.event_id != device.event_id:
-        return Verdict.WRONG_EVENT
-    if not device.may_stand_at(gate):
-        return Verdict.WRONG_GATE
-    if seat.cancelled or seat.removed or device.event_removed or device.event_stage == "cancelled":
-        return Verdict.CANCELLED
-    return Verdict.ALREADY_ADMITTED if seat.arrived_at else Verdict.ADMITTED
 
 
 def skew_of(sent_at: datetime | None, now: datetime) -> timedelta:
@@ -138,42 +105,45 @@ class _Batch:
         scan = replace(scan, gate=scan.gate or self.device.only_gate)
         pid = self.tickets.get(scan.ticket) if scan.ticket else scan.participation
         seat = self.seats.get(pid) if pid is not None else None
-        verdict = decide(self.device, seat, scan)
         at = moment(scan.scanned_at, skew=self.skew, now=self.now, starts_at=self.device.starts_at)
-        before = seat.arrived_at if seat else None
-        if seat and self._counts(verdict, seat, at):
-            self._arrive(seat, scan, verdict, at)
-        first = (before or at) if verdict in LET_IN else before
-        self._answer(scan, verdict, seat, first)
+        passing = Passing(scan.gate, at, scan.direction, scan.shown, late=self.now - at >= LATE)
+        decision = decide(self.device.place, seat.as_ticket if seat else None, passing)
+        if seat and decision.effects:
+            self._record(seat, scan, passing, decision)
+        self._answer(scan, decision, seat)
 
-    def _counts(self, verdict: Verdict, seat: Seat, at: datetime) -> bool:
-        """The earliest true arrival wins, also when it is learned late from a phone that had no network."""
-        if verdict is Verdict.ALREADY_ADMITTED:
-            late = self.now - at >= LATE
-            return late and seat.arrived_at is not None and at < seat.arrived_at
-        return verdict in LET_IN
-
-    def _arrive(self, seat: Seat, scan: Scan, verdict: Verdict, at: datetime) -> None:
-        data: dict[str, object] = {"device": self.device.name}
-        if verdict is Verdict.CONFLICT:
-            data["conflict"] = _judge(self.device, seat, scan.gate).value
-        if scan.scanned_at != at:
-            data["device_time"] = scan.scanned_at.isoformat() if scan.scanned_at else None
+    def _record(self, seat: Seat, scan: Scan, passing: Passing, decision: Decision) -> None:
+        told: dict[str, object] = {}
+        if decision.overruled:
+            told["conflict"] = decision.overruled.value
+        if scan.scanned_at != passing.at:
+            told["device_time"] = scan.scanned_at.isoformat() if scan.scanned_at else None
+        if self.skew:
+            told["skew_s"] = seconds(self.skew)
         key = arrival_key(self.device.id, scan.scan_id)
-        self.facts[seat.id].append(
-            NewFact(Kind.ARRIVED, at, self.device.actor, key, gate=scan.gate, data=data)
+        self.facts[seat.id] += left_behind(self.device, passing, decision.effects, key, told)
+        ticket = after(self.device.place, seat.as_ticket, passing, decision)
+        self._seat_changed(
+            replace(
+                seat,
+                arrived_at=ticket.arrived_at,
+                gate=seat.gate or scan.gate,
+                cancelled=ticket.cancelled,
+                passages=ticket.passages,
+                flags=tuple(sorted(ticket.flags)),
+            )
         )
-        first = min(at, seat.arrived_at or at)
-        self._seat_changed(replace(seat, arrived_at=first, gate=seat.gate or scan.gate, cancelled=False))
 
     def _seat_changed(self, seat: Seat) -> None:
         for pid, other in self.seats.items():
             if other.id == seat.id:
                 self.seats[pid] = seat
 
-    def _answer(self, scan: Scan, verdict: Verdict, seat: Seat | None, first: datetime | None) -> None:
-        told = None if verdict in NAMELESS else seat
-        self.rulings[scan.scan_id] = Ruling(verdict, told, first if told else None)
+    def _answer(self, scan: Scan, decision: Decision, seat: Seat | None) -> None:
+        verdict = decision.verdict
+        told = None if verdict in NAMELESS or seat is None else self.seats.get(seat.id, seat)
+        first = decision.first_admitted_at if told else None
+        self.rulings[scan.scan_id] = Ruling(verdict, told, first)
         self.kept.append(
             {
                 "device_id": self.device.id,
@@ -182,8 +152,9 @@ class _Batch:
                 "participation_id": seat.id if seat else None,
                 "gate": scan.gate,
                 "verdict": verdict.value,
-                "first_admitted_at": first if told else None,
+                "first_admitted_at": first,
                 "scanned_at": _storable(scan.scanned_at, self.now),
+                "skew_s": seconds(self.skew),
                 "received_at": self.now,
             }
         )
@@ -192,6 +163,42 @@ class _Batch:
 def arrival_key(device_id: int, scan_id: str) -> str:
     """Idempotency key of the arrival a scan leaves."""
     return f"scan:{device_id}:{scan_id}"
+
+
+def left_behind(
+    device: Device,
+    passing: Passing,
+    effects: Sequence[Effect],
+    key: str,
+    told: Mapping[str, object] | None = None,
+) -> list[NewFact]:
+    """The facts of a passing; ``told`` goes with the first of them."""
+    gate: Gate = device.place.gate(passing.gate)
+    kinds = {
+        Effect.ARRIVAL: (Kind.ARRIVED, key, {}),
+        Effect.PASSAGE: (
+            Kind.PASSED,
+            passage_key(key),
+            {"area": gate.area, "direction": passing.direction.value},
+        ),
+        Effect.FLAG: (Kind.FLAG_SET, flag_key(key), {"flag": gate.flag}),
+    }
+    facts: list[NewFact] = []
+    for effect in effects:
+        kind, its_key, its_data = kinds[effect]
+        data = {"device": device.name, **its_data, **({} if facts else told or {})}
+        facts.append(NewFact(kind, passing.at, device.actor, its_key, gate=passing.gate, data=data))
+    return facts
+
+
+def flag_key(arrival: str) -> str:
+    """Key of the flag a scan sets by itself."""
+    return f"{arrival}:flag"
+
+
+def seconds(skew: timedelta) -> int:
+    """A skew as databases keep it; no clock is off by more than a lifetime."""
+    return max(-(2**31), min(2**31 - 1, round(skew.total_seconds())))
 
 
 def check_in(

@@ -14,14 +14,14 @@ from typing import Any
 
 from b24.store import marks
 from b24.store.engine import Tx
-from smart_process import language, rules
+from smart_process import language, rule_table, rules
 from smart_process.door_words import zone_of
 from smart_process.facts import Kind, NewFact, Stage, reached_stages
 from smart_process.language import translator
-from smart_process.rules import DEFAULT_RULES, Rule, Subject
+from smart_process.rules import Rule, Subject
 from smart_process.settings import Settings
 from smart_process.store import closing as store
-from smart_process.store import events, journal, messages, outcomes
+from smart_process.store import events, journal, messages, outcomes, setups
 
 Row = Mapping[str, Any]
 CLOSED = "closed"
@@ -133,8 +133,9 @@ def announcement(event: Row, settings: Settings, ahead: Forecast) -> str:
     )
 
 
-def forecast(tx: Tx, portal_id: int, event_id: int, table: Sequence[Rule] = DEFAULT_RULES) -> Forecast:
+def forecast(tx: Tx, portal_id: int, event_id: int) -> Forecast:
     """What closing an event would do now. Reads every guest of the event once: for pages and notices."""
+    table = rule_table.active(setups.read(tx, portal_id).settings)
     people = store.counts(tx, event_id)
     decided = store.decided(tx, event_id)
     new = {rules.DEAL: 0, rules.TASK: 0}
@@ -147,6 +148,13 @@ def forecast(tx: Tx, portal_id: int, event_id: int, table: Sequence[Rule] = DEFA
         if rule is not None and (not kind or upgrade):
             new[rule.kind] += 1
     return Forecast(people.no_shows, people.materials, people.missed, new[rules.DEAL], new[rules.TASK])
+
+
+def replay(tx: Tx, portal_id: int, event_id: int, table: Sequence[Rule]) -> tuple[int, int]:
+    """How many deals and tasks a table would make of an event if all of it were decided anew; changes nothing."""
+    matched = [rules.first_match(table, seen) for _subject, seen in _foreseen(tx, portal_id, event_id)]
+    kinds = [rule.kind for rule in matched if rule is not None]
+    return kinds.count(rules.DEAL), kinds.count(rules.TASK)
 
 
 def _foreseen(tx: Tx, portal_id: int, event_id: int) -> list[tuple[str, Subject]]:

@@ -13,19 +13,24 @@ from typing import Any
 
 from b24.store import marks
 from b24.store.engine import Tx
-from smart_process import explaining, owners, rules
+from smart_process import explaining, owners, refusals, rule_table, rules
 from smart_process.door_words import zone_of
 from smart_process.explaining import Evidence, Guest, Scene
 from smart_process.facts import Kind, NewFact, Stage, reached_stages
 from smart_process.language import Translator, translator
-from smart_process.rules import DEFAULT_RULES, Rule, Subject
+from smart_process.rules import Rule, Subject
 from smart_process.schema import DEAL
 from smart_process.settings import Settings
 from smart_process.store import colleagues, journal, setups
 from smart_process.store import outcomes as store
+from smart_process.store import people as people_store
 from smart_process.store.outcomes import LIVE, REMOVED, SUPERSEDED, WITHDRAWN
 
 Row = Mapping[str, Any]
+ORIGIN = "origin"
+"""In an outcome's content: where a deal comes from that we did not make."""
+FORM, LINKED = "form", "linked"
+"""Origins: a mapped CRM form made it; a person linked it to the event."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +69,16 @@ def decide(
     subject: str,
     settings: Settings,
     now: datetime,
-    table: Sequence[Rule] = DEFAULT_RULES,
+    table: Sequence[Rule] | None = None,
 ) -> None:
     """Bring the outcome of a subject at an event up to what is known now; safe to repeat.
 
     Args:
         subject: ``company:<CRM id>`` or ``person:<our id>``; a person whose company is known meanwhile stands
             for it, one who is still being looked up is decided about after that.
+        table: the rules; by default those of the settings.
     """
+    table = rule_table.active(settings) if table is None else table
     event = store.event(tx, portal_id, event_id)
     if event is None or event["removed_at"] is not None or event["stage"] == "cancelled":
         return
@@ -79,7 +86,10 @@ def decide(
     if stands_for is None:
         return
     guests = store.guests(tx, portal_id, event_id, stands_for)
-    names = {stands_for, subject, *(f"person:{row['person_id']}" for row in guests)}
+    people = {row["person_id"] for row in guests}
+    # Outcomes made for somebody who turned out to be one of them are theirs.
+    people |= set(people_store.merged_with(tx, people))
+    names = {stands_for, subject, *(f"person:{one}" for one in people)}
     current, guests = _settle(tx, event, stands_for, names, guests, translator(settings.language), now)
     if current is not None and current["state"] == REMOVED:
         return
@@ -130,7 +140,7 @@ def _settle(
     live = sorted((row for row in known if row["state"] == LIVE), key=_weight)
     for other in live[1:]:
         text = _("Участник относится к компании, по которой уже есть: %(title)s.", title=live[0]["title"])
-        _supersede(tx, event, other, text, now)
+        supersede(tx, event, other, text, now)
     if live and live[0]["subject"] != subject:
         store.rename(tx, live[0]["id"], subject)
     return (live[0] if live else None), [row for row in guests if row["id"] not in let_be]
@@ -223,11 +233,15 @@ def _apply(tx: Tx, case: Case, current: Row | None, rule: Rule | None, table: Se
             _baseless(tx, case, current, table)
         return
     may_begin = rule.when == rules.LIVE or phase(case.event) == rules.CLOSING
+    if current is not None and not may_begin and current["rule"] == current["content"].get(ORIGIN):
+        return
     if current is None:
         if may_begin:
             _create(tx, case, rule, table)
     elif rule.kind == rules.DEAL and current["kind"] == rules.TASK:
-        if may_begin:
+        if refusals.stands(current, case.settings):
+            _keep_up(tx, case, current, rule, table, current["content"][refusals.REFUSED])
+        elif may_begin:
             _replace(tx, case, current, rule, table)
     else:
         _keep_up(tx, case, current, rule, table)
@@ -303,11 +317,21 @@ def _owner(tx: Tx, case: Case) -> int:
     )
 
 
-def _keep_up(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]) -> None:
-    """Same kind of outcome (or a deal that only deserves a task now): priority, reasons and people follow."""
+def _keep_up(
+    tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule], refused: Row | None = None
+) -> None:
+    """Same kind of outcome (or a deal that only deserves a task now): priority, reasons and people follow.
+
+    Args:
+        refused: why this is a task although the rule asks for a deal.
+    """
     raised = _rank(rule.priority) > _rank(current["priority"])
     deadline = min(current["deadline"], case.now + rule.within) if raised else current["deadline"]
     told = _told(case, rule, deadline, table)
+    _keep_origin(current, told["content"])
+    if refused:
+        told["explanation"] += f"\n{refusals.words(refused, case.settings)}"
+        told["content"][refusals.REFUSED] = refused
     if all(current[name] == value for name, value in told.items()):
         return
     _left(tx, case, current)
@@ -325,12 +349,24 @@ def _keep_up(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]
         _tell(tx, case.event, current, f"{text}\n{told['explanation']}", f"news:{case.last_fact}", case.now)
 
 
+def _keep_origin(current: Row, content: dict[str, Any]) -> None:
+    """A deal we did not make stays what it is, also for whom a person has linked it."""
+    origin = current["content"].get(ORIGIN)
+    if origin:
+        content[ORIGIN] = origin
+    if origin == LINKED:
+        linked = current["content"]["participations"]
+        content["participations"] = sorted({*content["participations"], *linked})
+
+
 def _rank(priority: str) -> int:
     return rules.PRIORITIES.index(priority)
 
 
 def _left(tx: Tx, case: Case, current: Row) -> None:
     """Guests this outcome does not speak for any more are not handed over by it either."""
+    if current["content"].get(ORIGIN) == LINKED:
+        return
     gone = [pid for pid in current["content"]["participations"] if pid not in case.ids]
     _release(tx, current, gone, f"outcome:{current['id']}:left:{case.last_fact}", case.now)
 
@@ -348,11 +384,11 @@ def _replace(tx: Tx, case: Case, current: Row, rule: Rule, table: Sequence[Rule]
     _ = case.words
     title = explaining.title(case.scene, rule, _)
     text = _("Вместо этой задачи теперь сделка: %(title)s.", title=title)
-    _supersede(tx, case.event, current, text, case.now)
+    supersede(tx, case.event, current, text, case.now)
     _create(tx, case, rule, table)
 
 
-def _supersede(tx: Tx, event: Row, current: Row, text: str, now: datetime) -> None:
+def supersede(tx: Tx, event: Row, current: Row, text: str, now: datetime) -> None:
     """Another outcome speaks for the subject now: an untouched task is closed; else people are told."""
     store.change(tx, current, now=now, state=SUPERSEDED)
     if current["kind"] == rules.DEAL or current["touched"]:
@@ -361,7 +397,9 @@ def _supersede(tx: Tx, event: Row, current: Row, text: str, now: datetime) -> No
 
 def _baseless(tx: Tx, case: Case, current: Row, table: Sequence[Rule]) -> None:
     """No rule matches any more: an untouched task goes; of a deal or a touched task people are told."""
-    if current["result"]:
+    origin = current["content"].get(ORIGIN)
+    if current["result"] or (origin and current["rule"] == origin):
+        # Closed, or a deal that needs no rule to exist.
         return
     untouched = current["kind"] == rules.TASK and not current["touched"]
     if untouched or not store.may_exist(tx, current):
@@ -369,13 +407,14 @@ def _baseless(tx: Tx, case: Case, current: Row, table: Sequence[Rule]) -> None:
         pids = current["content"]["participations"]
         _release(tx, current, pids, f"outcome:{current['id']}:withdrawn", case.now)
         return
-    name = next((rule.name for rule in table if rule.key == current["rule"]), current["rule"])
+    known = (*table, *(row.rule for row in (*rule_table.rows(case.settings), *rule_table.SHIPPED)))
+    name = next((rule.name for rule in known if rule.key == current["rule"]), current["rule"])
     text = explaining.baseless(case.scene, name, case.words)
     if current["explanation"] == text:
         return
     # Whom it spoke for stays: nobody else has a reason to be in it.
     kept = {name: current["content"].get(name) for name in ("participations", "todo")}
-    content = _content(case, "") | kept
+    content = _content(case, "") | kept | ({ORIGIN: origin} if origin else {})
     store.change(tx, current, now=case.now, priority="low", explanation=text, content=content)
     _tell(tx, case.event, current, text, f"baseless:{case.last_fact}", case.now)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from b24.store.engine import Tx
 from smart_process.store import devices as rows
@@ -147,6 +148,10 @@ def contact_is_due(device: Device, *, now: datetime) -> bool:
     return device.last_seen_at is None or now - device.last_seen_at >= CONTACT_EVERY
 
 
-def touch(tx: Tx, device: Device, *, now: datetime) -> None:
-    """Note a device's contact; call it outside the transaction of a scan."""
-    rows.touch(tx, device.id, now=now, unless_since=now - CONTACT_EVERY)
+def touch(tx: Tx, device: Device, told: Mapping[str, Any], *, now: datetime) -> None:
+    """Note a device's contact; call it outside the transaction of a scan.
+
+    Args:
+        told: what it says of itself: ``queue``, ``skew_s``, ``app_version``, as far as it says it.
+    """
+    rows.touch(tx, device.id, told, now=now, unless_since=now - CONTACT_EVERY)

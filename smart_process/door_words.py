@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from smart_process.checkin import Ruling, Verdict
+from smart_process.admission import Direction, Verdict
+from smart_process.checkin import Ruling
 from smart_process.schema import Words
 
 LANGUAGES = ("ru", "en", "kk")
@@ -38,6 +39,15 @@ _VERDICTS = {
         "Желісіз кіргізілді, сервер бас тартар еді: ұйымдастырушы шешеді",
     ),
     Verdict.INVALID: Words("Запись не читается", "Unreadable scan", "Жазба оқылмайды"),
+}
+_EXITS = {
+    Verdict.ADMITTED: Words("Выход отмечен", "Exit noted", "Шығуы белгіленді"),
+    Verdict.ALREADY_ADMITTED: Words(
+        "Уже вышел или не входил", "Has left already or never came in", "Шығып кеткен немесе кірмеген"
+    ),
+    Verdict.INVALID: Words(
+        "Здесь выход не отмечают", "This gate does not count exits", "Бұл жерде шығу белгіленбейді"
+    ),
 }
 _RESULTS = {
     "done": Words("Записано", "Saved", "Жазылды"),
@@ -92,10 +102,19 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def verdict_text(ruling: Ruling, *, language: str, gate: str, zone: ZoneInfo, now: datetime) -> str:
+def verdict_text(
+    ruling: Ruling,
+    *,
+    language: str,
+    gate: str,
+    zone: ZoneInfo,
+    now: datetime,
+    direction: Direction = Direction.ENTRY,
+) -> str:
     """One line for the screen of the phone."""
-    when = _when(ruling.first_admitted_at, zone, now)
-    return _VERDICTS[ruling.verdict].get(language).format(when=when, gate=gate)
+    texts = _VERDICTS | _EXITS if direction is Direction.EXIT else _VERDICTS
+    when = local_time(ruling.first_admitted_at, zone, now)
+    return texts[ruling.verdict].get(language).format(when=when, gate=gate)
 
 
 def result_text(code: str, *, language: str) -> str:
@@ -103,7 +122,8 @@ def result_text(code: str, *, language: str) -> str:
     return _RESULTS[code].get(language)
 
 
-def _when(at: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+def local_time(at: datetime | None, zone: ZoneInfo, now: datetime) -> str:
+    """A moment as the door tells it: the hour in the event's zone, with the day when it is another."""
     if at is None:
         return ""
     local = at.astimezone(zone)

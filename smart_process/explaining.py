@@ -166,6 +166,11 @@ def explain(scene: Scene, rule: Rule, rules_version: int, deadline: datetime, _:
     return "\n".join(parts)
 
 
+def headline(explanation: str) -> str:
+    """The decision in one sentence: how every explanation begins."""
+    return explanation.partition("\n")[0]
+
+
 def baseless(scene: Scene, rule_name: str, _: Translator) -> str:
     """The explanation of an outcome whose reasons were taken back but which people keep."""
     said = _(

@@ -40,6 +40,8 @@ PATH = (
 RANK = {stage: rank for rank, stage in enumerate(PATH)}
 FAILURES = frozenset({Stage.DECLINED, Stage.NO_SHOW, Stage.NOT_RELEVANT})
 CRM_GATE = "CRM"
+GROUNDS = ""
+"""The area behind every entrance; a session or a stand is an area of its own name."""
 
 
 class Kind(StrEnum):
@@ -48,7 +50,11 @@ class Kind(StrEnum):
     SELECTED = "selected"
     REGISTERED = "registered"  # source, consent_version
     ARRIVED = "arrived"  # device
+    PASSED = "passed"  # area, direction (entry | exit), device: through a gate, beside the first arrival
     ARRIVAL_ANNULLED = "arrival_annulled"  # reason; annuls (fact key), absent: every arrival so far
+    CASE_SETTLED = (
+        "case_settled"  # case (key of the disputed arrival), answer (same | annul): by a person in the portal
+    )
     FLAG_SET = "flag_set"  # flag, product_line?
     FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?, line_only: the flag itself stays
     NOTE = "note"  # text
@@ -82,6 +88,35 @@ class NewFact:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """How often somebody went into an area comes down to this: first in, last seen at its gates, which way."""
+
+    first: datetime
+    last: datetime
+    inside: bool
+
+    def and_then(self, at: datetime, *, entry: bool) -> Passage:
+        """One passing more, in whatever order they are learned."""
+        first = min(self.first, at) if entry else self.first
+        return Passage(first, at, entry) if at >= self.last else Passage(first, self.last, self.inside)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the column ``passages``."""
+        return {"first": self.first.isoformat(), "last": self.last.isoformat(), "inside": self.inside}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Passage:
+        """The reverse of :meth:`to_json`."""
+        first, last = datetime.fromisoformat(data["first"]), datetime.fromisoformat(data["last"])
+        return cls(first, last, bool(data["inside"]))
+
+
+def passage_key(arrival: str) -> str:
+    """Key of the passage a scan leaves, from the key of the arrival it leaves; undo takes both back."""
+    return f"{arrival}:passed"
+
+
+@dataclass(frozen=True)
 class State:
     """The projection of a participation's facts."""
 
@@ -99,6 +134,7 @@ class State:
     consent_at: datetime | None = None
     cancelled: bool = False
     removed: bool = False
+    passages: Mapping[str, Passage] = field(default_factory=dict)
 
 
 def reached_bits(reached: Iterable[Stage]) -> int:
@@ -128,6 +164,7 @@ class _Fold:
         # Per stage of the path: what proves it was reached and still counts. Keys of facts, so that undo can name them.
         self.proof: dict[Stage, dict[str, NewFact]] = {stage: {} for stage in PATH}
         self.chosen: tuple[Stage, datetime, bool] | None = None  # stage, since, chosen by a person
+        self.passed: dict[str, NewFact] = {}
         self.flags: dict[str, bool] = {}
         self.lines: dict[str, bool] = {}
         self.engaged_valid = True
@@ -173,8 +210,15 @@ class _Fold:
         self._prove(Stage.ARRIVED, fact)
         self._engage(fact)
 
+    def _passed(self, fact: NewFact) -> None:
+        self.passed[fact.key] = fact
+
     def _arrival_annulled(self, fact: NewFact) -> None:
         which = fact.data.get("annuls")
+        if which:
+            self.passed.pop(passage_key(str(which)), None)
+        else:
+            self.passed.clear()
         for key in [which] if which else list(self.proof[Stage.ARRIVED]):
             self.proof[Stage.ARRIVED].pop(str(key), None)
         if self.chosen and self.chosen[0] is Stage.ARRIVED:
@@ -218,6 +262,8 @@ class _Fold:
             self.proof[stage].clear()
         if RANK[to] < RANK[Stage.ENGAGED]:
             self.engaged_valid = False
+        if RANK[to] < RANK[Stage.ARRIVED]:
+            self.passed.clear()
 
     def _cancelled(self, fact: NewFact) -> None:
         self.chosen = (Stage.DECLINED, fact.at, False)
@@ -236,7 +282,11 @@ class _Fold:
         self._prove(Stage.WON, fact)
 
     def _reopened(self, fact: NewFact) -> None:
-        self.proof[Stage.WON].clear()
+        # Of several deals only the reopened one is won no more.
+        deal = fact.data.get("deal_id")
+        for key, won in list(self.proof[Stage.WON].items()):
+            if won.data.get("deal_id") == deal:
+                del self.proof[Stage.WON][key]
         if self.chosen and self.chosen[0] is Stage.WON:
             self.chosen = None
 
@@ -259,6 +309,16 @@ class _Fold:
             return self.chosen[0]
         return max(standing, key=RANK.__getitem__, default=Stage.SELECTED)
 
+    def _passages(self, arrived_at: datetime | None) -> dict[str, Passage]:
+        found: dict[str, Passage] = {}
+        for fact in sorted(self.passed.values(), key=lambda one: one.at):
+            area, entry = str(fact.data.get("area", GROUNDS)), fact.data.get("direction") != "exit"
+            # Who went out of the grounds had come in before.
+            came = arrived_at if area == GROUNDS and arrived_at else fact.at
+            known = found.get(area) or Passage(came, min(came, fact.at), inside=True)
+            found[area] = known.and_then(fact.at, entry=entry)
+        return found if arrived_at else {area: one for area, one in found.items() if area != GROUNDS}
+
     def state(self) -> State:
         standing = self._standing()
         stage = self._stage(standing)
@@ -280,4 +340,5 @@ class _Fold:
             consent_at=self.consent[1] if self.consent else None,
             cancelled=self.removed or stage in (Stage.DECLINED, Stage.NOT_RELEVANT),
             removed=self.removed,
+            passages=self._passages(arrival.at if arrival else None),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 from b24.store.engine import Tx
 from b24.store.marks import HOT
 from smart_process import names
-from smart_process.checkin import arrival_key, moment
-from smart_process.facts import Kind, NewFact, State, project
+from smart_process.admission import Passing, Ticket, decide
+from smart_process.checkin import arrival_key, flag_key, left_behind, moment
+from smart_process.facts import Kind, NewFact, State, passage_key, project
 from smart_process.people import Identity
 from smart_process.schema import FLAGS
 from smart_process.store import door, journal, participations, people
@@ -58,12 +59,13 @@ class FlagAction:
 
 @dataclass(frozen=True)
 class Annulment:
-    """An arrival taken back."""
+    """An arrival taken back: the one a scan left or, for supervisors, every arrival of a participation so far."""
 
     action_id: str
     scan_id: str
     reason: str
     set_at: datetime | None
+    participation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,8 @@ def _by_id(found: Sequence[Seat]) -> dict[int, Seat]:
 
 def annul(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datetime) -> Done:
     """Take back the arrival a scan left. Supervisors: any scan; others: their own, shortly after."""
+    if not one.scan_id:
+        return _annul_all(tx, device, one, skew=skew, now=now)
     scan = door.scan_of_event(tx, device.event_id, one.scan_id, device.id)
     if scan is None:
         return Done(Result.UNKNOWN, "no_scan")
@@ -218,19 +222,37 @@ def annul(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datet
     found = door.seats(tx, device.portal_id, [scan.participation_id] if scan.participation_id else [])
     known = journal.history(tx, _by_id(found))
     # The scan's participation may have been merged away: the fact is where it was recorded.
-    seat = next((s for s in found if any(fact.key == arrival for fact in known[s.id])), None)
+    seat = next((s for s in found if _left_at(known[s.id], arrival) is not None), None)
     if seat is None:
         return Done(Result.REFUSED, "not_let_in")
-    if _annulled(known[seat.id], arrival):
+    if annulled(known[seat.id], arrival):
         return Done(Result.ALREADY, "already", seat)
     at = moment(one.set_at, skew=skew, now=now, starts_at=device.starts_at)
     data = {"annuls": arrival, "reason": one.reason, "device": device.name}
     fact = NewFact(
         Kind.ARRIVAL_ANNULLED, at, device.actor, action_key(device, one.action_id), gate=scan.gate, data=data
     )
-    states = journal.append(tx, {seat.id: seat.owner}, known, {seat.id: [fact]}, now=now, priority=HOT)
+    facts = [fact, *flag_back(known[seat.id], arrival, fact)]
+    states = journal.append(tx, {seat.id: seat.owner}, known, {seat.id: facts}, now=now, priority=HOT)
     state = states.get(seat.id)
     return Done(Result.DONE, "still_in" if state and state.arrived_at else "annulled", seat)
+
+
+def _annul_all(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datetime) -> Done:
+    """Take back whoever noted it: a supervisor has the guest before them and no scan of their own."""
+    if device.role != "supervise":
+        return Done(Result.REFUSED, "role")
+    found = door.seats(tx, device.portal_id, [one.participation] if one.participation else [])
+    seat = next((seat for seat in found if seat.event_id == device.event_id), None)
+    if seat is None:
+        return Done(Result.UNKNOWN, "unknown")
+    if seat.arrived_at is None:
+        return Done(Result.ALREADY, "already", seat)
+    at = moment(one.set_at, skew=skew, now=now, starts_at=device.starts_at)
+    key, data = action_key(device, one.action_id), {"reason": one.reason, "device": device.name}
+    fact = NewFact(Kind.ARRIVAL_ANNULLED, at, device.actor, key, data=data)
+    journal.record(tx, {seat.id: [fact]}, now=now, priority=HOT)
+    return Done(Result.DONE, "annulled", seat)
 
 
 def _may_annul(device: Device, scan: Any, now: datetime) -> bool:
@@ -238,12 +260,31 @@ def _may_annul(device: Device, scan: Any, now: datetime) -> bool:
     return device.role == "supervise" or (own and now - scan.received_at <= OWN_UNDO)
 
 
-def _annulled(known: Sequence[NewFact], arrival: str) -> bool:
+def _left_at(known: Sequence[NewFact], arrival: str) -> int | None:
+    """Where in the journal the arrival or the passage of a scan stands."""
+    left = {arrival, passage_key(arrival)}
+    return next((at for at, fact in enumerate(known) if fact.key in left), None)
+
+
+def annulled(known: Sequence[NewFact], arrival: str) -> bool:
     """Whether an arrival was taken back since, by name or with all others."""
-    since = known[[fact.key for fact in known].index(arrival) :]
+    since = known[_left_at(known, arrival) or 0 :]
     return any(
         fact.kind is Kind.ARRIVAL_ANNULLED and fact.data.get("annuls", arrival) == arrival for fact in since
     )
+
+
+def flag_back(known: Sequence[NewFact], arrival: str, undo: NewFact) -> list[NewFact]:
+    """The flag a gate set by itself goes with the scan, unless somebody touched it since."""
+    about = [fact for fact in known if fact.kind in (Kind.FLAG_SET, Kind.FLAG_WITHDRAWN)]
+    own = next((fact for fact in about if fact.key == flag_key(arrival)), None)
+    if own is None:
+        return []
+    last = next(fact for fact in reversed(about) if fact.data["flag"] == own.data["flag"])
+    if last is not own:
+        return []
+    data = {"flag": own.data["flag"], **{name: undo.data[name] for name in ("reason", "device")}}
+    return [NewFact(Kind.FLAG_WITHDRAWN, undo.at, undo.actor, flag_key(undo.key), gate=undo.gate, data=data)]
 
 
 def walk_in(tx: Tx, device: Device, one: WalkIn, *, skew: timedelta, now: datetime) -> Done:
@@ -264,7 +305,7 @@ def walk_in(tx: Tx, device: Device, one: WalkIn, *, skew: timedelta, now: dateti
     ).id
     door.keep(tx, [_kept_walk_in(device, one, pid, gate, at, now)])
     facts = _came(device, one, gate, at)
-    journal.record(tx, {pid: facts[-1:] if listed else facts}, now=now, priority=HOT)
+    journal.record(tx, {pid: facts[1:] if listed else facts}, now=now, priority=HOT)
     return Done(Result.DONE, "was_listed" if listed else "added", door.seats(tx, device.portal_id, [pid])[0])
 
 
@@ -272,9 +313,12 @@ def _came(device: Device, one: WalkIn, gate: str, at: datetime) -> list[NewFact]
     key = action_key(device, one.action_id)
     host = {"host": one.host} if one.host else {}
     data = {"source": "walk_in", "device": device.name} | host
+    passing = Passing(gate, at)
+    new = Ticket(device.event_id)
+    effects = decide(replace(device.place, gates=(), called_off=False), new, passing).effects
     return [
         NewFact(Kind.REGISTERED, at, device.actor, f"{key}:registered", gate=gate, data=data),
-        NewFact(Kind.ARRIVED, at, device.actor, f"{key}:arrival", gate=gate, data={"device": device.name}),
+        *left_behind(device, passing, effects, f"{key}:arrival"),
     ]
 
 

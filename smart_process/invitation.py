@@ -12,7 +12,8 @@ from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
 from smart_process.people import Contact
 from smart_process.store import events, journal, messages, participations
-from smart_process.store.people import hold, person_for_contact
+from smart_process.store.events import Event
+from smart_process.store.people import LOOK_UP, hold, person_for_contact
 
 _AT_ONCE = 200
 
@@ -58,6 +59,24 @@ def select(tx: Tx, event_id: int, contacts: Iterable[Contact], *, by: str, now: 
     for some in _portions(new):
         journal.record(tx, {seat_id: [fact] for seat_id in some}, now=now, priority=marks.BULK)
     return Selection(len(new), len(seats) - len(new))
+
+
+def adopt(tx: Tx, event: Event, contact: Contact, item_id: int, *, by: str, now: datetime) -> int:
+    """Tie a card that a viewer has just made in the CRM to its participation; answers our id.
+
+    The sync does the same with a card it finds (sync/newcomers): whoever comes first, it is one fact. Of a second card
+    of one guest the surplus is merged away.
+    """
+    person_id = person_for_contact(tx, event.portal_id, contact, now)
+    seat = participations.find_or_add(tx, portal_id=event.portal_id, event_id=event.id, person_id=person_id)
+    other = participations.give_item(tx, seat, item_id)
+    fact = NewFact(Kind.SELECTED, now, by, f"item:{item_id}", data={"source": "crm"})
+    # The card is read before anything is written into it: it is a person's.
+    journal.record(tx, {seat.id: [fact]}, now=now, shadowed=True)
+    marks.mark(tx, event.portal_id, LOOK_UP, [person_id], now=now)
+    if other is not None:
+        marks.mark(tx, event.portal_id, "merge", [f"{seat.id}:{item_id}"], now=now)
+    return seat.id
 
 
 def invite(tx: Tx, participation_ids: Iterable[int], *, now: datetime) -> Invitations:

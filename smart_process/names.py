@@ -72,6 +72,17 @@ def contradict(one: str, other: str) -> bool:
     return not any(_fits(one, other, proven) for one, other in pairs if len(one) <= len(other))
 
 
+def strangers(one: str, other: str) -> bool:
+    """True when the names contradict each other and no word of them agrees: no new surname and no typo explains it.
+
+    Initials agree with nobody here.
+    """
+    if not contradict(one, other):
+        return False
+    full = [[word for word in words(name) if len(word) > 1] for name in (one, other)]
+    return not any(sounds(a) & sounds(b) for a in full[0] for b in full[1])
+
+
 def equal(one: str, other: str) -> bool:
     """True when the names have the same words, however ordered or spelled; initials are not enough."""
     a, b = words(one), words(other)
@@ -90,6 +101,11 @@ def words(name: str) -> tuple[str, ...]:
         elif _latin(word) and not _TITLE.fullmatch(word):
             found.append(re.sub(r"[-'’ʼ`´]", "", word))
     return tuple(found)
+
+
+def latin(name: str) -> str:
+    """The words of a name in Latin letters, as they are usually written: «Пётр» → "petr"."""
+    return " ".join(_latin(word) for word in words(name))
 
 
 @lru_cache(maxsize=8192)

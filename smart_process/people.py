@@ -47,6 +47,8 @@ class Contact(Identity):
 
     contact_id: int = 0
     company_id: int | None = None
+    # All companies of the card, the primary one among them.
+    company_ids: tuple[int, ...] = ()
 
 
 def same_person(one: Identity, other: Identity) -> Sameness:
@@ -54,13 +56,52 @@ def same_person(one: Identity, other: Identity) -> Sameness:
 
     Returns:
         ``SAME``: e-mail or phone agrees and the names do not contradict. ``CONTRADICTION``: one agrees but
-        the names do contradict (an office's shared address). ``UNKNOWN``: neither agrees.
+        the names do contradict (an office's shared address). ``UNKNOWN``: neither agrees, or nothing but an
+        office's address or number does and one of the two has no name.
     """
-    email = bool(one.email) and one.email == other.email
-    phone = bool(one.phone) and one.phone == other.phone
-    if not (email or phone):
+    agreed = agreeing(one, other)
+    if not agreed:
         return Sameness.UNKNOWN
-    return Sameness.CONTRADICTION if names.contradict(one.name, other.name) else Sameness.SAME
+    if names.contradict(one.name, other.name):
+        return Sameness.CONTRADICTION
+    nameless = not (names.words(one.name) and names.words(other.name))
+    return Sameness.UNKNOWN if nameless and all(map(is_shared, agreed)) else Sameness.SAME
+
+
+def agreeing(one: Identity, other: Identity) -> list[str]:
+    """The address and number both descriptions have."""
+    return [a for a, b in ((one.email, other.email), (one.phone, other.phone)) if a and a == b]
+
+
+_ROLES = re.compile(
+    "(?:info|inform|office|ofis|offis|mail|e?post|pochta|kense|sales?|shop|zakaz|orders?|priem|priemnaya|reception|"
+    "secretary|sekretar|admin|administrator|buh|buhgalter(?:iya|ia)?|bookkeeping|accounts?|accounting|finance|hr|"
+    "kadry|job|jobs|support|help|service|servis|contacts?|kontakt|hello|welcome|company|firma|snab|snabzhenie|"
+    "zakup(?:ki)?|tender|purchase|marketing|reklama|pr|press|manager|managers|director|direktor|ceo|team|web|"
+    r"webmaster|postmaster|no-?reply|hotline|callcenter)[\d._-]*"
+)
+_LINES = frozenset(
+    {
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.TOLL_FREE,
+        phonenumbers.PhoneNumberType.SHARED_COST,
+        phonenumbers.PhoneNumberType.UAN,
+    }
+)
+
+
+def is_shared(channel: str) -> bool:
+    """Whether a normalised address or number belongs to an office rather than to a person.
+
+    A mailbox named after a role («info@», «zakaz2@») and a fixed line: whoever answers there may be anybody.
+    """
+    mailbox, at, _domain = channel.rpartition("@")
+    if at:
+        return bool(_ROLES.fullmatch(mailbox.partition("+")[0]))
+    try:
+        return phonenumbers.number_type(phonenumbers.parse(channel)) in _LINES
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def agreement(one: Identity, other: Identity) -> tuple[bool, bool, bool]:

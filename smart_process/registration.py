@@ -23,6 +23,7 @@ from smart_process.store.people import (
     find_or_add_person,
     find_person,
     identity,
+    of_contact,
     person_for_contact,
 )
 
@@ -179,44 +180,58 @@ class FromForm:
     """What a CRM form's item became.
 
     ``other_item_id``: the guest's participation already has this other card; the two are to be merged.
-    ``beyond``: the page would have refused (full, over, …); somebody should look.
+    ``beyond``: the page would have refused (full, over, …); somebody should look. ``other_person``: who filled the form
+    in is not the contact the portal took them for.
     """
 
     participation_id: int
     new: bool
     other_item_id: int | None = None
     beyond: Reason | None = None
+    other_person: bool = False
 
 
 def register_from_form(
-    tx: Tx, *, event_id: int, item_id: int, contact: Contact, at: datetime, now: datetime
+    tx: Tx,
+    *,
+    event_id: int,
+    item_id: int | None = None,
+    key: str = "",
+    contact: Contact,
+    typed: Identity | None = None,
+    at: datetime,
+    now: datetime,
 ) -> FromForm:
     """Register the guest of a CRM form's item: the card exists, so nobody is refused. Safe to repeat.
 
     Args:
-        item_id: of the participation the form made in the portal.
+        item_id: of the participation the form made in the portal; a form that makes leads or deals makes none.
+        key: names the submission where there is no ``item_id``.
         contact: the card the form matched or made; ``contact_id`` 0 when it has none.
+        typed: the guest as they described themselves in the form, where its answers can be read. A form finds its
+            contact by address or number alone: the name says whether it is them.
         at: when the item was created.
     """
     events.lock(tx, event_id)
     event = events.by_id(tx, event_id)
-    seat = participations.by_item(tx, event.portal_id, item_id)
-    beyond = None if seat and seat.holds_ticket else refusal(tx, event, now, invited=True)
+    seat = participations.by_item(tx, event.portal_id, item_id) if item_id else None
+    apart = typed is not None and _is_somebody_else(tx, event.portal_id, typed, contact)
     if seat is None:
-        person_id = _person_of_form(tx, event.portal_id, contact, now)
+        person_id = _person_of_form(tx, event.portal_id, contact, typed, apart, now)
         seat = participations.find_or_add(
             tx, portal_id=event.portal_id, event_id=event_id, person_id=person_id
         )
-    other = participations.give_item(tx, seat, item_id)
-    key = f"item:{item_id}"
+    other = participations.give_item(tx, seat, item_id) if item_id else None
+    key = key or f"item:{item_id}"
     if participations.knows(tx, seat.id, key) or (other and seat.holds_ticket):
-        return FromForm(seat.id, False, other, None)
+        return FromForm(seat.id, False, other, None, apart)
     new = not seat.holds_ticket
+    beyond = refusal(tx, event, now, invited=True) if new else None
     _record(tx, seat, key, at, now, source="crm_form", consent_version="")
-    to = contact.email or messages.address_of(tx, seat.id)
+    to = (typed.email if typed else "") or contact.email or messages.address_of(tx, seat.id)
     if new and beyond not in (Reason.CANCELLED, Reason.OVER):
         messages.queue(tx, seat.id, messages.TICKET, to=to, now=now, again=True, priority=marks.HOT)
-    return FromForm(seat.id, new, other, beyond)
+    return FromForm(seat.id, new, other, beyond, apart)
 
 
 def resend(tx: Tx, participation_id: int, now: datetime) -> bool:
@@ -272,10 +287,26 @@ def _take_seat(
     return participations.find_or_add(tx, portal_id=event.portal_id, event_id=event.id, person_id=person_id)
 
 
-def _person_of_form(tx: Tx, portal_id: int, contact: Contact, now: datetime) -> int:
-    if contact.contact_id:
-        return person_for_contact(tx, portal_id, contact, now)
-    return find_or_add_person(tx, portal_id, contact, now)
+def _is_somebody_else(tx: Tx, portal_id: int, typed: Identity, contact: Contact) -> bool:
+    """Whether a form's answers are not its contact's: the name contradicts the card's, or the card's earlier guest
+    (a form may write over the card it finds)."""
+    if not contact.contact_id or not names.words(typed.name):
+        return False
+    known = of_contact(tx, portal_id, contact.contact_id)
+    if known is not None and names.strangers(typed.name, f"{known.last_name} {known.first_name}"):
+        return True
+    return names.contradict(typed.name, contact.name)
+
+
+def _person_of_form(
+    tx: Tx, portal_id: int, contact: Contact, typed: Identity | None, apart: bool, now: datetime
+) -> int:
+    if apart or not contact.contact_id:
+        return find_or_add_person(tx, portal_id, typed or contact, now)
+    person_id = person_for_contact(tx, portal_id, contact, now)
+    if typed is not None:
+        complete(tx, person_id, typed, now)
+    return person_id
 
 
 def _record(

@@ -14,8 +14,8 @@ from typing import Any
 
 from smart_process.facts import Stage
 
-DEAL = 2
-"""``entityTypeId`` of deals. Source: crm/data-types.md (object types)."""
+LEAD, DEAL = 1, 2
+"""``entityTypeId`` of leads and deals. Source: crm/data-types.md (object types)."""
 CONTACT, COMPANY = 3, 4
 APP = "eventapp"
 """Prefix of everything by which our objects recognise themselves in a portal."""
@@ -382,7 +382,7 @@ class PlacementSpec:
     """One place inside the portal where our page opens.
 
     ``name`` is the last part of our address; ``{event}`` and ``{participation}`` in ``code`` stand for their
-    ``entityTypeId``.
+    ``entityTypeId``. Places of the CRM's own cards are written out.
     """
 
     name: str
@@ -394,12 +394,19 @@ class PlacementSpec:
         return self.code.format(**entity_types)
 
 
+_EVENTS_OF = Words("Мероприятия", "Events", "Іс-шаралар")
+
 PLACEMENTS = (
     PlacementSpec("event", "CRM_DYNAMIC_{event}_DETAIL_TAB", Words("Воронка", "Funnel", "Воронка")),
     PlacementSpec(
         "participation",
         "CRM_DYNAMIC_{participation}_DETAIL_TAB",
         Words("Путь гостя", "Guest's path", "Қонақ жолы"),
+    ),
+    PlacementSpec("contact", "CRM_CONTACT_DETAIL_TAB", _EVENTS_OF),
+    PlacementSpec("company", "CRM_COMPANY_DETAIL_TAB", _EVENTS_OF),
+    PlacementSpec(
+        "deal", "CRM_DEAL_DETAIL_TAB", Words("Почему эта сделка", "Why this deal", "Бұл мәміле неге")
     ),
 )
 """Source: widgets/crm/detail-tab.md."""
@@ -533,7 +540,10 @@ class Binding:
 
 def version() -> str:
     """Short hash of the declaration: a portal bound under another one is brought up to date."""
-    declared = (
-        [asdict(spec) for spec in TYPES.values()] + [asdict(spec) for spec in DEAL_FIELDS] + [list(EVENTS)]
-    )
+    declared = [
+        *map(asdict, TYPES.values()),
+        *map(asdict, DEAL_FIELDS),
+        *map(asdict, PLACEMENTS),
+        list(EVENTS),
+    ]
     return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:12]

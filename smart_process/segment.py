@@ -14,7 +14,7 @@ from b24.client import Client
 from smart_process.people import Contact
 from smart_process.schema import COMPANY, CONTACT
 from smart_process.settings import Settings
-from smart_process.sync.people import contact_card
+from smart_process.sync.contacts import contact_card
 from smart_process.sync.segments import account
 
 NAMES = ("potential", "cooperation", "region")

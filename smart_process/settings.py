@@ -42,6 +42,38 @@ class SegmentFields:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """Who holds a role: portal users and departments by id; both empty: everybody who may change the card."""
+
+    users: tuple[int, ...] = ()
+    departments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who may do what beyond the right to change a card; administrators of the portal always may.
+
+    Attributes:
+        devices: enrol phones for the door; ``undo``: take an arrival back; ``resend``: send tickets and mails again;
+            ``guests``: see who the guests are.
+    """
+
+    devices: Grant = Grant()
+    undo: Grant = Grant()
+    resend: Grant = Grant()
+    guests: Grant = Grant()
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a section of the settings page: how often it was saved, by whom and when (ISO, UTC)."""
+
+    revision: int = 0
+    by: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything adjustable of one portal.
 
@@ -51,7 +83,11 @@ class Settings:
         fallback_owner_id: portal user who owns outcomes nobody else can; ``None``: the installer.
         closing_delay_min: minutes between moving an event to Closed and the closing itself.
         deal_stage_id: stage of new deals; ``None``: the first of the funnel.
+        deal_defaults: values for fields of a new deal, by the name ``crm.item.*`` uses.
         form_events: CRM form id → CRM item id of the Event its submissions register for.
+        rules: the table as smart_process.rule_table keeps it; ``None``: the shipped one.
+        consent_texts: earlier texts by version; participations name the version their guest agreed to.
+        changes: by section of the settings page.
     """
 
     region: str = "KZ"
@@ -60,11 +96,16 @@ class Settings:
     closing_delay_min: int = 15
     deal_category_id: int = 0
     deal_stage_id: str | None = None
+    deal_defaults: dict[str, Any] = field(default_factory=dict)
     form_events: dict[str, int] = field(default_factory=dict)
+    rules: list[dict[str, Any]] | None = None
+    roles: Roles = field(default_factory=Roles)
     segment: SegmentFields = field(default_factory=SegmentFields)
     smtp: Smtp = field(default_factory=Smtp)
     consent_text: str = CONSENT_TEXT
     consent_version: str = "1"
+    consent_texts: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the table ``setup``."""
@@ -78,7 +119,17 @@ class Settings:
             known["segment"] = SegmentFields(**_known(SegmentFields, known["segment"]))
         if "smtp" in known:
             known["smtp"] = Smtp(**_known(Smtp, known["smtp"]))
+        if "roles" in known:
+            known["roles"] = Roles(
+                **{name: _grant(one) for name, one in _known(Roles, known["roles"]).items()}
+            )
+        if "changes" in known:
+            known["changes"] = {name: Change(**_known(Change, one)) for name, one in known["changes"].items()}
         return cls(**known)
+
+
+def _grant(data: Mapping[str, Any]) -> Grant:
+    return Grant(**{name: tuple(ids) for name, ids in _known(Grant, data).items()})
 
 
 def _known(of: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ MAILS = {
     "missed": "письмо не пришедшему",
 }
 _PLAIN = {
+    Kind.CASE_SETTLED: "Спорный проход разобран",
     Kind.NO_SHOW: "Не пришёл",
     Kind.CANCELLED: "Отказался прийти",
     Kind.OUTCOME_WITHDRAWN: "Больше не передан в продажи",
@@ -64,7 +65,8 @@ def _what(one: NewFact, _: Translator) -> str:
     special = {
         Kind.SELECTED: _selected,
         Kind.REGISTERED: _registered,
-        Kind.ARRIVED: lambda _one, say: str(say("Пришёл")),
+        Kind.ARRIVED: _arrived,
+        Kind.PASSED: _passed,
         Kind.ARRIVAL_ANNULLED: _annulled,
         Kind.FLAG_SET: _flag_set,
         Kind.FLAG_WITHDRAWN: _flag_withdrawn,
@@ -86,8 +88,18 @@ def _registered(one: NewFact, _: Translator) -> str:
     return _("Зарегистрирован %(how)s", how=_(source)) if source else _("Зарегистрирован")
 
 
+def _arrived(one: NewFact, _: Translator) -> str:
+    return _("Пришёл, телефон был без связи: спорный проход") if one.data.get("conflict") else _("Пришёл")
+
+
+def _passed(one: NewFact, _: Translator) -> str:
+    return _("Вышел") if one.data.get("direction") == "exit" else _("Вошёл")
+
+
 def _annulled(one: NewFact, _: Translator) -> str:
     reason = str(one.data.get("reason") or "")
+    if reason == "case":
+        return _("Приход отменён: так решили по спорному проходу")
     return _("Приход отменён: %(reason)s", reason=reason) if reason else _("Приход отменён")
 
 
@@ -96,7 +108,9 @@ def _flag_set(one: NewFact, _: Translator) -> str:
 
 
 def _flag_withdrawn(one: NewFact, _: Translator) -> str:
-    return _("Отметка снята: %(flag)s", flag=_flag(one, _))
+    said = _("Отметка снята: %(flag)s", flag=_flag(one, _))
+    reason = str(one.data.get("reason") or "")
+    return f"{said} – {reason}" if reason else said
 
 
 def _flag(one: NewFact, _: Translator) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -12,12 +13,15 @@ from typing import Any, cast
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
+from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.store.tables import mark, metadata, portal
 from handlers import devices as device_routes
 from handlers import flags as flag_routes
 from handlers import openapi, problems
+from handlers import pack as pack_routes
 from handlers import scans as scan_routes
 from placements import scanner
 from smart_process import devices
@@ -209,16 +213,31 @@ def open_door(store: Store, now: datetime = NOW) -> Door:
     service = Service(
         store=store,
         clock=lambda: door.now,
-        secrets=cast(Any, None),
+        secrets=Secrets(("k" * 40,)),
         portals=cast(Any, None),
         public_url="https://app.example",
         wake=door.woken.append,
     )
     problems.register(app)
-    for module in (device_routes, scan_routes, flag_routes, openapi, scanner):
+    for module in (device_routes, scan_routes, flag_routes, pack_routes, openapi, scanner):
         app.register_blueprint(module.blueprint(service))
     door.token = door.enrol()
     return door
+
+
+@contextmanager
+def serving(door: Door) -> Iterator[Door]:
+    """The door over HTTP at ``door.url``."""
+    server = make_server("127.0.0.1", 0, door.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    door.url = f"http://127.0.0.1:{server.port}"
+    try:
+        yield door
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def at_once(*work: Any) -> list[Any]:

@@ -10,6 +10,10 @@ WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 480, 10
 DESK, PAPER, INK, NO_COLOUR = 0x60, 0xEB, 0x10, 0x80
 
 
+TORN = "torn:"
+"""Before a text: its code is shown with a corner torn off, so that nothing can read it."""
+
+
 def write_camera_video(path: Path, *texts: str, seconds_each: float = 1.0) -> Path:
     """Write ``path`` showing each text's QR code for ``seconds_each``; Chromium repeats it for ever.
 
@@ -27,7 +31,10 @@ def write_camera_video(path: Path, *texts: str, seconds_each: float = 1.0) -> Pa
 
 def _frame(text: str) -> bytes:
     """The brightness of one picture, row by row: the code in the middle, about two thirds of the height."""
-    modules = [list(row) for row in segno.make(text, micro=False).matrix_iter(border=4)]
+    modules = [list(row) for row in segno.make(text.removeprefix(TORN), micro=False).matrix_iter(border=4)]
+    if text.startswith(TORN):
+        for line in modules[: len(modules) * 2 // 3]:
+            line[: len(modules) * 2 // 3] = [0] * (len(modules) * 2 // 3)
     scale = max(2, HEIGHT * 2 // 3 // len(modules))
     size = len(modules) * scale
     left, top = (WIDTH - size) // 2, (HEIGHT - size) // 2

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import placements.event_tab as event_tab
-import placements.participation_tab as participation_tab
+import placements
 from b24.page_session import HEADER, PageSession
 from b24.sandbox.server import Sandbox
 from b24.store import marks
 from placements.session import TOKEN_HEADER
-from smart_process.schema import COMPANY
+from smart_process.schema import COMPANY, CONTACT, DEAL, PLACEMENTS
 from smart_process.settings import SegmentFields
 from smart_process.store import setups
 from smart_process.store import tables as t
@@ -39,6 +39,12 @@ class Tabs:
     @property
     def card_type(self) -> int:
         return self.place.binding.participation.entity_type_id
+
+    @property
+    def _types(self) -> dict[str, int]:
+        """Entity types by the page that opens on them."""
+        crm = {"contact": CONTACT, "company": COMPANY, "deal": DEAL}
+        return {"event": self.event_type, "participation": self.card_type, **crm}
 
     def add_event(self, stage: str = "open", **fields: Any) -> None:
         """Make an event in the CRM and have it read; from now on it is the one under test."""
@@ -85,17 +91,35 @@ class Tabs:
         with self.place.service.store.reading() as tx:
             return list(tx.execute(table.select().where(*conditions).order_by(table.c.id)))
 
-    def page(self, name: str = "event", item_id: int | None = None, user_id: int = 1) -> Any:
+    def page(
+        self, name: str = "event", item_id: int | None = None, user_id: int = 1, lang: str = "ru"
+    ) -> Any:
         """The tab as the portal opens it on a card."""
-        kind = self.event_type if name == "event" else self.card_type
+        types = {"event": self.event_type, "participation": self.card_type}
+        code = next(one.code_in(types) for one in PLACEMENTS if one.name == name)
         number = self.event_item if item_id is None else item_id
         options = {"ID": str(number)} if number else {}
-        opened = self.place.opened(user_id, placement=f"CRM_DYNAMIC_{kind}_DETAIL_TAB", options=options)
+        opened = self.place.opened(user_id, placement=code, options=options)
+        opened["url"] = opened["url"].replace("LANG=ru", f"LANG={lang}")
         return self.place.post(f"/b24/placement/{name}", opened)
+
+    def colleague(self, name: str, *, department: int = 1, **rights: str) -> int:
+        """Somebody who is no administrator; ``rights``: ``read="own"``, ``update="none"`` … for all of the CRM."""
+        made = self.place.rest.control(
+            "users", {"name": name, "last_name": "Коллега", "department": department}
+        )
+        if rights:
+            self.place.rest.control(f"users/{made['id']}/rights", {"entity_type_id": 0, **rights})
+        return int(made["id"])
+
+    def requests(self, log: Path) -> int:
+        """How often our application has asked the portal so far, whatever for."""
+        lines = log.read_text(encoding="utf-8").splitlines()
+        return sum(self.place.app["client_id"] in str(json.loads(line)["auth"]) for line in lines)
 
     def session(self, page: str = "event", item_id: int | None = None, user_id: int = 1) -> str:
         """A page's session."""
-        kind = self.event_type if page == "event" else self.card_type
+        kind = self._types[page]
         number = self.event_item if item_id is None else item_id
         return PageSession(1, user_id, user_id == 1, page, kind, number).sign(self.place.service.secrets)
 
@@ -105,16 +129,18 @@ class Tabs:
 
     def call(self, path: str, body: Any = None, *, token: str | None = None, **session: Any) -> Any:
         """A POST of the page's script; ``token=""`` sends no viewer token."""
-        page = path.split("/", maxsplit=1)[0]
         headers = {
-            HEADER: self.session(page, **session),
+            HEADER: self.session(session.pop("page", path.split("/", maxsplit=1)[0]), **session),
             TOKEN_HEADER: self.token(session.get("user_id", 1)) if token is None else token,
         }
         return self.place.web.post(f"/b24/api/{path}", json={} if body is None else body, headers=headers)
 
     def get(self, path: str, **session: Any) -> Any:
-        """A GET of the page's script."""
-        headers = {HEADER: self.session(path.split("/", maxsplit=1)[0], **session)}
+        """A GET of the page's script; ``acting`` sends the viewer's token along."""
+        page, acting = session.pop("page", path.split("/", maxsplit=1)[0]), session.pop("acting", False)
+        headers = {HEADER: self.session(page, **session)}
+        if acting:
+            headers[TOKEN_HEADER] = self.token(session.get("user_id", 1))
         return self.place.web.get(f"/b24/api/{path}", headers=headers)
 
     def part(self, name: str) -> str:
@@ -154,10 +180,8 @@ def open_tabs(sandbox: Sandbox, folder: Path, served: Served | None = None) -> T
     place = portal_and_app(sandbox, f"sqlite:///{folder / 'app.db'}", **address)
     place.install()
     place.finish()
-    tabs = {"event": event_tab.tab, "participation": participation_tab.tab}
-    web = make_web(place.service, tabs)
-    for module in (event_tab, participation_tab):
-        web.register_blueprint(module.blueprint(place.service))
+    web = make_web(place.service, placements.TABS)
+    placements.register_apis(web, place.service)
     place.web = web.test_client()
     if served:
         served.web = web

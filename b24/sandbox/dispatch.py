@@ -169,7 +169,7 @@ class Dispatcher:
     def times(self, caller: Caller, name: str, begun: float, processing: float) -> dict[str, Any]:
         """The ``time`` object of one method's answer."""
         finish, key = self.portal.timestamp(), name.lower()
-        return _clock(begun, finish, processing) | {
+        return clock(begun, finish, processing) | {
             "operating_reset_at": self.budget.reset_at(caller.key, key, finish),
             "operating": self.budget.spent(caller.key, key, finish),
         }
@@ -180,7 +180,7 @@ class Dispatcher:
         inner = result["result_time"]
         rows = inner.values() if isinstance(inner, dict) else inner
         work = sum(one["processing"] for one in rows)
-        return _clock(begun, finish, work) | {"operating_reset_at": int(finish) + 600, "operating": 0}
+        return clock(begun, finish, work) | {"operating_reset_at": int(finish) + 600, "operating": 0}
 
     def _write_down(self, incoming: Incoming, caller: Caller | None, reply: Reply) -> None:
         params = {key: value for key, value in incoming.params.items() if key not in {"auth", "access_token"}}
@@ -196,7 +196,8 @@ class Dispatcher:
         )
 
 
-def _clock(begun: float, finish: float, processing: float) -> dict[str, Any]:
+def clock(begun: float, finish: float, processing: float) -> dict[str, Any]:
+    """The part of ``time`` every answer has; moments are unix seconds of the portal."""
     return {
         "start": round(begun, 6), "finish": round(finish, 6), "duration": finish - begun,
         "processing": processing, "date_start": iso_of(begun), "date_finish": iso_of(finish),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from b24.sandbox.kernel import RestError, tables
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from b24.sandbox.apps import App
     from b24.sandbox.portal import LocalPortal
 
+#: How the authorisation server calls itself in ``domain``; never the portal (auto-renewal.md).
+SERVER = "oauth.bitrix.info"
 LIFETIME = 3600
 REFRESH_LIFETIME = 180 * 24 * 3600
 CODE_LIFETIME = 30
@@ -162,11 +164,42 @@ def _may_sign_in(portal: LocalPortal, user_id: int) -> bool:
     return row is not None and bool(row["active"])
 
 
+def token_info(portal: LocalPortal, params: dict[str, Any]) -> dict[str, Any]:
+    """What the authorisation server's own ``app.info`` tells of an access token: whose it is and for what.
+
+    Source: settings/oauth/simple-way.md; keys as the official Python SDK reads them.
+
+    Raises:
+        RestError: ``expired_token`` or ``invalid_token`` (401).
+    """
+    from b24.sandbox import apps
+    from b24.sandbox.portal import iso_of
+
+    row = portal.db.execute(
+        "SELECT app_id, user_id, expires FROM tokens WHERE access = ?", (str(params.get("auth") or ""),)
+    ).fetchone()
+    app = apps.find(portal, row["app_id"]) if row is not None else None
+    if app is None:
+        raise RestError("invalid_token", "Unable to get application by token", 401)
+    if row["expires"] < portal.timestamp():
+        raise RestError("expired_token", "The access token provided has expired.", 401)
+    scope = ",".join(app.scopes)
+    install = {
+        "installed": app.installed, "version": app.version, "status": app.status, "scope": scope,
+        "domain": urlsplit(portal.origin).hostname, "uri": portal.origin, "client_endpoint": portal.rest_url,
+        "member_id": portal.member_id, "member_type": "",
+    }  # fmt: skip
+    ends = iso_of(row["expires"])
+    return {
+        "client_id": app.client_id, "scope": scope, "expires": ends, "install": install, "user_id": row["user_id"],
+    }  # fmt: skip
+
+
 def _token_body(portal: LocalPortal, app: App, user_id: int, pair: Pair) -> dict[str, Any]:
     return {
         "access_token": pair.access, "expires": pair.expires, "expires_in": LIFETIME,
         "scope": ",".join(app.scopes),
-        "domain": portal.host, "server_endpoint": portal.rest_url, "status": app.status,
+        "domain": SERVER, "server_endpoint": portal.rest_url, "status": app.status,
         "client_endpoint": portal.rest_url, "member_id": portal.member_id, "user_id": user_id,
         "refresh_token": pair.refresh,
     }  # fmt: skip

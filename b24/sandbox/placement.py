@@ -27,38 +27,92 @@ tables(
     """
 )
 
-OBJECTS = ("LEAD", "DEAL", "CONTACT", "COMPANY", "QUOTE", "SMART_INVOICE")
-OBJECT_PLACES = (
-    "LIST_MENU", "LIST_TOOLBAR", "DETAIL_TAB", "DETAIL_ACTIVITY", "DETAIL_TOOLBAR", "ACTIVITY_TIMELINE_MENU",
-    "DOCUMENTGENERATOR_BUTTON", "ROBOT_DESIGNER_TOOLBAR",
+MAIN = ("LEAD", "DEAL", "CONTACT", "COMPANY", "QUOTE", "SMART_INVOICE")
+OBJECT_PLACES = {
+    "LIST_TOOLBAR": (*MAIN, "ORDER"),
+    "DETAIL_TOOLBAR": MAIN,
+    "ACTIVITY_TIMELINE_MENU": ("LEAD", "DEAL", "QUOTE", "SMART_INVOICE"),
+    "DETAIL_TAB": (*MAIN, "ORDER"),
+    "DETAIL_ACTIVITY": (*MAIN, "ORDER"),
+    "LIST_MENU": (*MAIN, "ACTIVITY"),
+    "DOCUMENTGENERATOR_BUTTON": MAIN,
+    "ROBOT_DESIGNER_TOOLBAR": ("LEAD", "DEAL", "SMART_INVOICE"),
+    "FUNNELS_TOOLBAR": ("SMART_INVOICE",),
+}
+"""Objects each place of the CRM is documented for; smart processes have all of them."""
+REQUISITES = ("CRM_REQUISITE_AUTOCOMPLETE", "CRM_BANK_DETAIL_AUTOCOMPLETE")
+CRM_PLACES = (
+    "CRM_FUNNELS_TOOLBAR", "CRM_ANALYTICS_MENU", "CRM_ANALYTICS_TOOLBAR", "CRM_DETAIL_SEARCH", *REQUISITES,
 )  # fmt: skip
-CRM_PLACES = ("CRM_FUNNELS_TOOLBAR", "CRM_ANALYTICS_MENU", "CRM_ANALYTICS_TOOLBAR", "CRM_REQUISITE_EDIT_FORM")
-GLOBAL_PLACES = (
-    "LEFT_MENU",
-    "REST_APP_URI",
-    "PAGE_BACKGROUND_WORKER",
-    "USER_PROFILE_MENU",
-    "USER_PROFILE_TOOLBAR",
-)
-TASK_PLACES = (
-    "TASK_VIEW_TAB", "TASK_VIEW_SIDEBAR", "TASK_VIEW_TOP_PANEL", "TASK_LIST_CONTEXT_MENU",
-    "TASK_LIST_TOOLBAR",
-    "TASK_USER_LIST_TOOLBAR", "TASK_GROUP_LIST_TOOLBAR",
-)  # fmt: skip
-IM_PLACES = ("IM_CONTEXT_MENU", "IM_NAVIGATION", "IM_SIDEBAR", "IM_TEXTAREA", "IMMOBILE_CONTEXT_MENU")
+BY_SCOPE = {
+    "task": (
+        "TASK_VIEW_TAB", "TASK_VIEW_SIDEBAR", "TASK_VIEW_TOP_PANEL", "TASK_LIST_CONTEXT_MENU",
+        "TASK_USER_LIST_TOOLBAR", "TASK_GROUP_LIST_TOOLBAR", "TASK_ROBOT_DESIGNER_TOOLBAR",
+    ),
+    "im": ("IM_CONTEXT_MENU", "IM_NAVIGATION", "IM_SIDEBAR", "IM_TEXTAREA", "IMMOBILE_CONTEXT_MENU"),
+    "user": ("USER_PROFILE_MENU", "USER_PROFILE_TOOLBAR"),
+    "calendar": ("CALENDAR_GRIDVIEW",),
+    "telephony": ("CALL_CARD", "TELEPHONY_ANALYTICS_MENU"),
+    "contact_center": ("CONTACT_CENTER",),
+    "sonet_group": ("SONET_GROUP_DETAIL_TAB", "SONET_GROUP_ROBOT_DESIGNER_TOOLBAR", "SONET_GROUP_TOOLBAR"),
+    "placement": (
+        "LEFT_MENU", "REST_APP_URI", "PAGE_BACKGROUND_WORKER", "BI_ANALYTICS_MENU", "IM_SMILES_SELECTOR",
+    ),
+}  # fmt: skip
 ONCE = frozenset({"REST_APP_URI", "PAGE_BACKGROUND_WORKER"})
-DEFAULT_OPTIONS = {"IM_CONTEXT_MENU": {"extranet": "N", "context": "ALL", "role": "USER"}}
+IM_OPTIONS = {"extranet": "N", "context": "ALL", "role": "USER"}
+WITH_ICON = ("IM_NAVIGATION", "IM_SIDEBAR", "IM_TEXTAREA")
+KEPT_OPTIONS = {
+    "PAGE_BACKGROUND_WORKER": ("errorHandlerUrl",),
+    **dict.fromkeys(REQUISITES, ("countries",)),
+}
+ACTIVITY_OPTIONS = ("useBuiltInInterface", "newUserNotificationTitle", "newUserNotificationText")
+ACTIVITY = "6"
+"""``ASSOCIATED_ENTITY_TYPE_ID`` of an activity: api-reference/widgets/crm/activity-timeline-menu.md."""
 
 
 def codes_by_scope(call: Call) -> dict[str, list[str]]:
-    """Placement codes under the scope that opens them; ``placement`` stands for those open to everybody."""
+    """Placement codes under the scope that opens them; ``placement`` stands for those open to everybody.
+
+    Source: api-reference/widgets/placements.md and the table "Where the widget is embedded" of each page.
+    """
     dynamic = [f"DYNAMIC_{number}" for number in entity_type_ids(call.db)]
-    crm = [f"CRM_{one}_{place}" for place in OBJECT_PLACES for one in (*OBJECTS, *dynamic)]
-    crm += [*CRM_PLACES, *(f"CRM_{one}_FUNNELS_TOOLBAR" for one in dynamic)]
-    return {
-        "crm": crm, "task": list(TASK_PLACES), "im": list(IM_PLACES), "biconnector": ["BI_ANALYTICS_MENU"],
-        "placement": list(GLOBAL_PLACES),
-    }  # fmt: skip
+    crm = [f"CRM_{one}_{place}" for place, objects in OBJECT_PLACES.items() for one in (*objects, *dynamic)]
+    return {"crm": [*crm, *CRM_PLACES], **{scope: list(codes) for scope, codes in BY_SCOPE.items()}}
+
+
+def context_keys(code: str, subject: int, activity: int = 0) -> dict[str, str]:
+    """The place's own keys of ``PLACEMENT_OPTIONS``; ``URI`` comes along with them everywhere.
+
+    Args:
+        subject: id of the card, the task or the colleague the widget was opened at; 0 for none.
+        activity: id of the activity for a menu of the timeline.
+
+    Source: section PLACEMENT_OPTIONS of the pages under api-reference/widgets.
+    """
+    if code == "PAGE_BACKGROUND_WORKER":
+        return {"ID": code}
+    name = context_key(code)
+    if not subject or not name:
+        return {}
+    if code.endswith("_ACTIVITY_TIMELINE_MENU"):
+        more = {"ASSOCIATED_ENTITY_ID": str(activity), "ASSOCIATED_ENTITY_TYPE_ID": ACTIVITY}
+        return {name: str(subject), **more}
+    return {name: str(subject)}
+
+
+def context_key(code: str) -> str:
+    """Under which key a place tells the card, task or colleague it stands at; empty where it tells none."""
+    if code.startswith("TASK_VIEW_"):
+        return "taskId"
+    if code.startswith("USER_PROFILE_") or code == "TASK_USER_LIST_TOOLBAR":
+        return "USER_ID"
+    if code.endswith(("_DOCUMENTGENERATOR_BUTTON", "_ACTIVITY_TIMELINE_MENU")):
+        return "ENTITY_ID"
+    if code.endswith("_DETAIL_TOOLBAR"):
+        return "ID" if code.split("_")[1] in ("LEAD", "DEAL", "CONTACT", "COMPANY") else "ENTITY_ID"
+    at_one = ("_LIST_MENU", "_DETAIL_TAB", "_DETAIL_ACTIVITY", "TASK_LIST_CONTEXT_MENU")
+    return "ID" if code.endswith(at_one) else ""
 
 
 def _argument(name: str, status: int, text: str = "is null or empty") -> RestError:
@@ -103,6 +157,8 @@ def _check_place(call: Call, code: str, params: dict[str, Any]) -> None:
         isinstance(options, dict) and options.get("errorHandlerUrl")
     ):
         raise RestError("EMPTY_ERROR_HANDLER_URL", "Option errorHandlerUrl is empty", 200)
+    if code in WITH_ICON and not (isinstance(options, dict) and options.get("iconName")):
+        raise _argument("iconName", 200)
     taken = call.db.execute(
         "SELECT 1 FROM placements WHERE app_id = ? AND placement = ?", (call.app_id, code)
     ).fetchone()
@@ -137,10 +193,14 @@ def placement_bind(call: Call) -> bool:
 
 def _kept_options(code: str, options: dict[str, Any] | None) -> Any:
     """Options survive only where the documentation uses them; elsewhere they are dropped without a word."""
-    if code in DEFAULT_OPTIONS:
-        return DEFAULT_OPTIONS[code] | (options or {})
-    kept = code == "PAGE_BACKGROUND_WORKER" or code.endswith("_DETAIL_ACTIVITY") or code.startswith("IM")
-    return options if kept and options else []
+    given = options or {}
+    if code.startswith("IM_") and code != "IM_SMILES_SELECTOR":
+        usual = {
+            name: value for name, value in IM_OPTIONS.items() if (code, name) != ("IM_NAVIGATION", "context")
+        }
+        return {**usual, **given}
+    names = ACTIVITY_OPTIONS if code.endswith("_DETAIL_ACTIVITY") else KEPT_OPTIONS.get(code, ())
+    return {name: given[name] for name in names if name in given} or []
 
 
 @method("placement.unbind", scope="placement", admin=True, app_context=True)

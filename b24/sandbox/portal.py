@@ -205,6 +205,11 @@ class LocalPortal:
         self._offset = timedelta(seconds=float(self.get("clock_offset", 0)))
         if not self.member_id:
             self._found(seed)
+            return
+        base = _optional("b24.sandbox.crm.base")
+        if base is not None:
+            with self.transaction():
+                base.complete(self)
 
     def _found(self, seed: str) -> None:
         """First start on this state: an administrator, a department, then the data of the CRM."""

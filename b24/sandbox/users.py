@@ -358,17 +358,32 @@ def department_fields(_call: Call) -> dict[str, str]:
     }  # fmt: skip
 
 
+#: Titles of fields; the others are called by their names.
+FIELD_TITLES = {
+    "ID": "ID", "XML_ID": "Внешний код", "ACTIVE": "Активность", "NAME": "Имя", "LAST_NAME": "Фамилия",
+    "SECOND_NAME": "Отчество", "TITLE": "Обращение", "EMAIL": "E-Mail", "LAST_LOGIN": "Последняя авторизация",
+    "DATE_REGISTER": "Дата регистрации", "PERSONAL_GENDER": "Пол", "PERSONAL_PROFESSION": "Профессия",
+    "PERSONAL_WWW": "Страница в интернете", "PERSONAL_BIRTHDAY": "Дата рождения", "PERSONAL_PHOTO": "Фотография",
+    "PERSONAL_ICQ": "ICQ", "PERSONAL_PHONE": "Телефон", "PERSONAL_FAX": "Факс",
+    "PERSONAL_MOBILE": "Мобильный телефон", "PERSONAL_PAGER": "Пейджер", "PERSONAL_STREET": "Улица",
+    "PERSONAL_CITY": "Город", "PERSONAL_STATE": "Область / край", "PERSONAL_ZIP": "Почтовый индекс",
+    "PERSONAL_COUNTRY": "Страна", "PERSONAL_MAILBOX": "Почтовый ящик", "PERSONAL_NOTES": "Дополнительные заметки",
+    "WORK_PHONE": "Рабочий телефон", "WORK_COMPANY": "Компания", "WORK_POSITION": "Должность",
+    "WORK_DEPARTMENT": "Департамент / Отдел", "WORK_WWW": "Сайт компании", "WORK_CITY": "Город работы",
+    "UF_SKYPE_LINK": "Ссылка на чат в Skype", "UF_ZOOM": "Zoom", "UF_EMPLOYMENT_DATE": "Дата принятия на работу",
+    "UF_TIMEMAN": "Учёт рабочего времени", "UF_DEPARTMENT": "Подразделения", "UF_INTERESTS": "Интересы",
+    "UF_SKILLS": "Навыки", "UF_WEB_SITES": "Другие сайты", "UF_XING": "Xing", "UF_LINKEDIN": "LinkedIn",
+    "UF_TWITTER": "Twitter", "UF_SKYPE": "Skype", "UF_DISTRICT": "Район", "UF_PHONE_INNER": "Внутренний телефон",
+}  # fmt: skip
+OTHER_FIELDS = (
+    "TIME_ZONE", "IS_ONLINE", "TIMESTAMP_X", "LAST_ACTIVITY_DATE", "WORK_FAX", "WORK_PAGER", "WORK_STREET",
+    "WORK_MAILBOX", "WORK_STATE", "WORK_ZIP", "WORK_COUNTRY", "WORK_PROFILE", "WORK_LOGO", "WORK_NOTES", "USER_TYPE",
+)  # fmt: skip
+
+
 @method("user.fields")
 def user_fields(call: Call) -> dict[str, str]:
-    """Titles of a user's fields. Source: api-reference/user/user-fields.md."""
+    """Titles of a user's fields, more than ``user.get`` fills. Source: api-reference/user/user-fields.md."""
     contacts = user_scope(call)
-    titles = {
-        "ID": "ID", "XML_ID": "Внешний код", "ACTIVE": "Активность", "NAME": "Имя", "LAST_NAME": "Фамилия",
-        "SECOND_NAME": "Отчество", "EMAIL": "E-Mail", "LAST_LOGIN": "Последняя авторизация",
-        "DATE_REGISTER": "Дата регистрации", "PERSONAL_GENDER": "Пол", "PERSONAL_WWW": "Страница в интернете",
-        "PERSONAL_BIRTHDAY": "Дата рождения", "PERSONAL_PHOTO": "Фотография", "PERSONAL_MOBILE": "Мобильный телефон",
-        "PERSONAL_CITY": "Город", "WORK_PHONE": "Рабочий телефон", "WORK_POSITION": "Должность",
-        "UF_EMPLOYMENT_DATE": "Дата принятия на работу", "UF_DEPARTMENT": "Подразделения",
-    }  # fmt: skip
-    names = (*SHORT, *CONTACTS) if contacts else SHORT
-    return {name: titles.get(name, name) for name in names}
+    names = (*FIELD_TITLES, *OTHER_FIELDS) if contacts else SHORT
+    return {name: FIELD_TITLES.get(name, name) for name in names}

@@ -19,10 +19,13 @@ from werkzeug.wrappers import Request, Response
 
 from b24.sandbox import oauth, php
 from b24.sandbox.control import Control
-from b24.sandbox.dispatch import CutOff, Dispatcher, Incoming, Reply, error_body
+from b24.sandbox.dispatch import CutOff, Dispatcher, Incoming, Reply, clock, error_body
 from b24.sandbox.incoming import called_methods, read_body, read_call
 from b24.sandbox.kernel import RestError
 
+#: The authorisation server's ``app.info``. On the one origin both share, the final slash tells it from the portal's,
+#: as the official Python SDK writes the two.
+AUTHORISED = "/rest/app.info/"
 MAX_BODY = 64 * 1024 * 1024
 JSON = "application/json; charset=utf-8"
 CORS = {
@@ -67,6 +70,8 @@ class PortalWeb:
         if not self._own_host(request):
             return _text(421, "This portal answers to its own address only.")(environ, start_response)
         head = path.lower()
+        if head == AUTHORISED and request.method == "GET":
+            return self._token_info(request)(environ, start_response)
         if head.startswith("/rest/") or head == "/rest":
             return (self._moved(request) or self._rest(request))(environ, start_response)
         if head.rstrip("/") in {"/oauth/token", "/oauth/authorize"}:
@@ -173,6 +178,16 @@ class PortalWeb:
         except RestError as error:
             body, status = error_body(error), error.status
         return _reply(Reply(status, body), False)
+
+    def _token_info(self, request: Request) -> Response:
+        portal = self._dispatcher.portal
+        begun = portal.timestamp()
+        try:
+            with portal.transaction():
+                result = oauth.token_info(portal, php.decode_form(request.query_string.decode("latin-1")))
+        except RestError as error:
+            return _reply(Reply(error.status, error_body(error)), False)
+        return _reply(Reply(200, {"result": result, "time": clock(begun, portal.timestamp(), 0.0)}), False)
 
     def _authorize(self, request: Request) -> Response:
         """A signed-in user comes back to the application with a code; an error stays on the portal's page."""

@@ -45,7 +45,7 @@ class Store:
     """The database of one process.
 
     Args:
-        url: SQLAlchemy URL; ``sqlite:///path`` or ``postgresql+psycopg://…``.
+        url: ``sqlite:///path`` or ``postgresql://…``.
     """
 
     def __init__(self, url: str) -> None:
@@ -117,6 +117,7 @@ class _NoLock:
 def _engine(url: str) -> Engine:
     made = sa.make_url(url)
     if made.get_backend_name() != "sqlite":
+        made = made.set(drivername="postgresql+psycopg")
         return sa.create_engine(made, pool_pre_ping=True, pool_size=10, max_overflow=20)
     engine = sa.create_engine(
         made, connect_args={"timeout": 10, "isolation_level": None, "check_same_thread": False}

@@ -40,6 +40,11 @@ portal = sa.Table(
     # active | paused (access lost: say why in state_reason) | uninstalled
     sa.Column("state", sa.String(16), nullable=False, server_default="active"),
     sa.Column("state_reason", sa.Text, nullable=False, server_default=""),
+    # "ID:CODE" of app.info: which application of the portal we are; NULL until it was asked.
+    sa.Column("application", sa.String(160)),
+    # Paused: when it is asked again whether it lets us in, and how often it was asked already.
+    sa.Column("probe_at", UtcTime),
+    sa.Column("probes", sa.Integer, nullable=False, server_default="0"),
     sa.Column("installed_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
 )

@@ -1,4 +1,4 @@
-/* The Event tab: people behind numbers, closing, segment and invitations, phones, mails, undecided guests. */
+/* The Event tab: people behind numbers, closing, segment and invitations, mails, undecided guests. */
 
 import { api, portal } from './frame.js';
 import { copyOnClick, nameCards, named } from './names.js';
@@ -23,7 +23,7 @@ const drawn = new Map();
 
 async function draw(...names) {
   await Promise.all(names.map(async (name) => {
-    const { html } = await api(`${API}/parts/${name}`);
+    const { html } = await api(`${API}/parts/${name}`, { acting: name === 'undecided' });
     const place = $(`part-${name}`);
     if (drawn.get(name) === html && place.childElementCount) return;
     drawn.set(name, html);
@@ -56,7 +56,7 @@ let shown = null;
 
 async function morePeople() {
   const query = new URLSearchParams({ stage: shown.stage, where: shown.where, after: shown.next || 0 });
-  const found = await api(`${API}/people?${query}`);
+  const found = await api(`${API}/people?${query}`, { acting: true });
   const cards = await named(words.participationType, found.people.map((one) => one.item_id).filter(Boolean));
   found.people.forEach((one) => $('people-list').append(person(one, cards.get(one.item_id))));
   if (!$('people-list').children.length) $('people-list').append(plain(words.nobody));
@@ -194,25 +194,6 @@ async function invite(button) {
   $('invite-result').textContent = said;
 }
 
-/* ------------------------------------------------------------------ phones */
-
-async function enrol(event) {
-  event.preventDefault();
-  const gates = $('gates').value.split(',').map((one) => one.trim()).filter(Boolean);
-  const role = $('supervise').checked ? 'supervise' : 'scan';
-  $('enrolment-result').textContent = '';
-  try {
-    const made = await api(`${API}/enrolment`, { method: 'POST', acting: true, data: { gates, role } });
-    $('enrolment-qr').src = made.qr;
-    $('enrolment-url').href = made.link;
-    $('enrolment-url').textContent = made.link;
-    $('enrolment-copy').dataset.copy = made.link;
-    $('enrolment-link').hidden = false;
-  } catch (error) {
-    $('enrolment-result').textContent = failure(error);
-  }
-}
-
 /* ------------------------------------------------------------------ buttons of drawn parts */
 
 const AFTER = {
@@ -220,15 +201,19 @@ const AFTER = {
   'closing/stop': ['closing'],
   'mail/again': ['mails'],
   person: ['undecided'],
+  company: ['undecided'],
 };
 
 async function act(button) {
-  const { action, sure, message, person: personId, contactId } = button.dataset;
+  const { action, sure, message, person: personId, answer, card } = button.dataset;
   if (sure === 'close' && !window.confirm(words.sureClose)) return;
   button.disabled = true;
   const data = {};
   if (message) data.message = Number(message);
-  if (personId) Object.assign(data, { person: Number(personId), contact: Number(contactId) });
+  if (personId) {
+    const chosen = action === 'person' ? 'contact' : 'company';
+    Object.assign(data, { person: Number(personId), answer, [chosen]: Number(card || 0) });
+  }
   try {
     await api(`${API}/${action}`, { method: 'POST', acting: true, data });
     await draw(...AFTER[action]);
@@ -263,7 +248,6 @@ tab.addEventListener('toggle', (event) => {
   if (event.target.id === 'ahead' && event.target.open) quietly(() => draw('ahead'));
 }, true);
 $('segment').addEventListener('submit', (event) => event.preventDefault());
-$('enrolment').addEventListener('submit', enrol);
 copyOnClick(tab, words.copied);
 
 tab.dataset.ready = '';

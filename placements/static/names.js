@@ -34,7 +34,7 @@ function fullName(contact) {
 
 /*
  * Participations by id: `title` and the `company` they come from. The contact's name is the better title: a card that
- * a CRM form made is called after the form.
+ * a CRM form made is called after the form. `ownTitle` is for guests whose contact is in doubt.
  */
 export async function named(participationType, ids) {
   const cards = await items(participationType, ids, ['id', 'title', 'contactId', 'companyId']);
@@ -42,6 +42,7 @@ export async function named(participationType, ids) {
   const companies = await items(COMPANY, all.map((one) => one.companyId || 0), ['id', 'title']);
   const contacts = await items(CONTACT, all.map((one) => one.contactId || 0), ['id', 'name', 'lastName']);
   all.forEach((one) => {
+    one.ownTitle = one.title;
     one.company = companies.get(Number(one.companyId))?.title || '';
     one.title = fullName(contacts.get(Number(one.contactId))) || one.title;
   });
@@ -49,18 +50,35 @@ export async function named(participationType, ids) {
 }
 
 /* Writes names into links that only carry a number yet. */
-export async function nameCards(place, participationType, eventTitle) {
+export async function nameCards(place, participationType, eventTitle = '') {
   const links = [...place.querySelectorAll('a[data-item]')];
   const cards = await named(participationType, links.map((one) => one.dataset.item));
   links.forEach((link) => {
     const card = cards.get(Number(link.dataset.item));
-    if (card) link.textContent = card.title.replace(` – ${eventTitle}`, '') + (card.company ? `, ${card.company}` : '');
+    if (!card) return;
+    const title = link.dataset.ownTitle === undefined ? card.title : card.ownTitle;
+    const company = card.company && link.dataset.plain === undefined ? `, ${card.company}` : '';
+    link.textContent = title.replace(` – ${link.dataset.eventTitle || eventTitle}`, '') + company;
   });
+  await nameClients(place);
+}
+
+async function nameClients(place) {
   const people = [...place.querySelectorAll('a[data-contact]')];
+  const companies = [...place.querySelectorAll('a[data-company]')];
+  const titles = await items(COMPANY, [
+    ...people.map((one) => one.dataset.companyId || 0),
+    ...companies.map((one) => one.dataset.company),
+  ], ['id', 'title']);
   const contacts = await items(CONTACT, people.map((one) => one.dataset.contact), ['id', 'name', 'lastName', 'post']);
   people.forEach((link) => {
     const one = contacts.get(Number(link.dataset.contact));
-    if (one) link.textContent = [fullName(one), one.post].filter(Boolean).join(', ');
+    const company = titles.get(Number(link.dataset.companyId || 0))?.title;
+    if (one) link.textContent = [fullName(one), one.post, company].filter(Boolean).join(', ');
+  });
+  companies.forEach((link) => {
+    const one = titles.get(Number(link.dataset.company));
+    if (one) link.textContent = one.title;
   });
 }
 

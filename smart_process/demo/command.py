@@ -54,7 +54,15 @@ class Demo:
     """One run of the demo in one folder."""
 
     def __init__(
-        self, folder: Folder, script: Path, public_url: str, log: Path | None, *, playing: bool, quiet: bool
+        self,
+        folder: Folder,
+        script: Path,
+        public_url: str,
+        log: Path | None,
+        *,
+        playing: bool,
+        quiet: bool,
+        portal_options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.kept = folder.kept
@@ -66,6 +74,7 @@ class Demo:
             *("--smtp-port", str(self.kept.smtp_port)),
             *("--state", str(folder.path / "portal.sqlite")),
             *(("--log", str(log)) if log else ()),
+            *portal_options,
         ]
         self.portal = LocalPortal(script, arguments)
         self.app: RunningApp | None = None
@@ -224,6 +233,7 @@ def _play(demo: Demo, options: argparse.Namespace, stopping: threading.Event) ->
         demo,
         guests=options.guests,
         seed=options.seed,
+        with_edits=options.edits,
         as_json=options.json,
         log=_log_of(options),
         stopping=stopping,
@@ -293,6 +303,11 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--log", type=Path, help="append every REST call as a JSON line")
     parser.add_argument("--json", action="store_true", help="print one JSON line (with --play: the result)")
     parser.add_argument("--play", action="store_true", help="play the day without a person, check it, end")
+    parser.add_argument(
+        "--edits",
+        action="store_true",
+        help="with --play: colleagues edit, merge and delete in the CRM meanwhile",
+    )
     parser.add_argument("--guests", type=int, default=60, help="how many guests play (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is chosen by chance")
     return parser.parse_args(argv)

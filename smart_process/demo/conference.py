@@ -118,7 +118,7 @@ def _settings(demo: Demo) -> None:
             from_address="events@vector.example",
             from_name="Вектор",
         ),
-        form_events={str(kept.form_id): kept.event_item_id} if kept.form_id else {},
+        form_events=before.form_events | ({str(kept.form_id): kept.event_item_id} if kept.form_id else {}),
         segment=before.segment if before.segment.potential else _segment(demo),
         fallback_owner_id=before.fallback_owner_id or ADMIN,
         closing_delay_min=0 if demo.playing else Settings().closing_delay_min,

@@ -16,6 +16,7 @@ from smart_process.schema import CONTACT, DEAL, flag_field
 
 if TYPE_CHECKING:
     from smart_process.demo.command import Demo
+    from smart_process.demo.edits import Edits
 
 MARKETER = 1
 EVENT_API = "/b24/api/event"
@@ -27,8 +28,9 @@ WRONG = {"phone": "12", "email": "не помню", "consent": "", "position": "
 class Day:
     """One playing of the day."""
 
-    def __init__(self, demo: Demo, cast: Cast, stopping: threading.Event) -> None:
-        self._demo, self._cast, self._stopping = demo, cast, stopping
+    def __init__(self, demo: Demo, cast: Cast, stopping: threading.Event, edits: Edits | None = None) -> None:
+        """``edits``: colleagues who work in the CRM meanwhile."""
+        self._demo, self._cast, self._stopping, self._edits = demo, cast, stopping, edits
         self._binding = conference.binding(demo)
         self._event = conference.event(demo)
         self._crm = Crm(conference.rest_of(demo))
@@ -51,13 +53,16 @@ class Day:
             self._fill_forms,
             self._read_tickets,
             self._cancel,
+            lambda: self._edit("before"),
             self._open_doors,
             self._arrive,
             self._walk_in,
             self._floor,
             self._edit_cards,
+            lambda: self._edit("floor"),
             self._close_event,
             self._late,
+            lambda: self._edit("after"),
             self._win,
         ):
             if self._stopping.is_set():
@@ -275,7 +280,9 @@ class Day:
         ]
         for at, phone in enumerate(self._phones):
             results = phone.flags([self._flag(*one) for one in tapped[at :: len(self._phones)]])
-            bad = [one for one in results if one["result"] not in ("done", "already")]
+            # A guest whose card a colleague deleted cannot be flagged.
+            taken = ("done", "already", "refused") if self._edits else ("done", "already")
+            bad = [one for one in results if one["result"] not in taken]
             if bad:
                 raise PortalFailed(f"a flag was not taken: {bad[0]}")
         self._say(f"Отметок с телефонов: {len(tapped)}")
@@ -316,7 +323,14 @@ class Day:
                 changes.setdefault(item_id, {})[kind.fields["note"]] = "Просил перезвонить после обеда"
         self._crm.update(kind.entity_type_id, changes)
         self._say(f"Карточек изменено в CRM: {len(changes)}")
-        self._settle()
+        if not self._edits:
+            self._settle()
+
+    def _edit(self, when: str) -> None:
+        """Colleagues work in the CRM, while what came before is still on its way."""
+        if self._edits:
+            self._edits.during(when, {link: address for address, link in self._tickets.items()})
+            self._settle()
 
     # ------------------------------------------------------------------ afterwards
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from smart_process.demo import conference
 from smart_process.demo.cast import Cast
 from smart_process.demo.day import Day
+from smart_process.demo.edits import Edits
 from smart_process.demo.portal import PortalFailed
-from smart_process.demo.reading_back import Journal, differences
+from smart_process.demo.reading_back import Journal, called_twice, differences
 from smart_process.facts import Stage
 from smart_process.store import demo as store
 from smart_process.store import funnel
@@ -26,25 +27,42 @@ if TYPE_CHECKING:
 QUIET_S = 300.0
 
 
-def play(demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stopping: threading.Event) -> int:
+def play(
+    demo: Demo,
+    *,
+    guests: int,
+    seed: int,
+    with_edits: bool,
+    as_json: bool,
+    log: Path,
+    stopping: threading.Event,
+) -> int:
     """Play the day, read everything back, print the result.
 
+    Args:
+        with_edits: colleagues work in the CRM meanwhile.
+
     Returns:
-        0 when portal and journal agree person by person; 1 when not, with every difference on standard error.
+        0 when portal and journal agree person by person, nothing a colleague typed was overwritten and nobody is
+        called twice; 1 when not, with everything that is wrong on standard error.
     """
     began = time.monotonic()
     calls_before = count_calls(log, demo.kept.client_id)
-    day = Day(demo, Cast(seed, guests, conference.LINES), stopping)
+    cast = Cast(seed, guests, conference.LINES)
+    edits = Edits(demo, cast) if with_edits else None
+    day = Day(demo, cast, stopping, edits)
     try:
         day.play()
         settle(demo, stopping)
         journal = read_journal(demo)
         demo.say("Сверка портала с журналом…")
-        found = differences(
-            conference.rest_of(demo), conference.binding(demo), demo.kept.event_item_id, journal
-        )
+        where = conference.rest_of(demo), conference.binding(demo), demo.kept.event_item_id, journal
+        found, twice = differences(*where), called_twice(*where)
+        overwritten = edits.overwritten() if edits else []
     finally:
         day.close()
+        if edits:
+            edits.close()
     calls = count_calls(log, demo.kept.client_id)
     result = {
         "guests": guests,
@@ -59,13 +77,21 @@ def play(demo: Demo, *, guests: int, seed: int, as_json: bool, log: Path, stoppi
         "undecided": sum(row["match"] == "undecided" for row in journal.participations),
         "rest": {name: calls[name] - calls_before[name] for name in calls},
         "differences": len(found),
+        "called_twice": len(twice),
+        **(edited(edits, overwritten) if edits else {}),
         "duration_s": round(time.monotonic() - began, 1),
     }
-    for text in found:
+    for text in (*found, *twice, *overwritten):
         sys.stderr.write(f"! {text}\n")
     sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=None if as_json else 1) + "\n")
     sys.stdout.flush()
-    return 1 if found else 0
+    return 1 if found or twice or overwritten else 0
+
+
+def edited(edits: Edits, overwritten: list[str]) -> dict[str, Any]:
+    """What colleagues did, how much of it they typed, and how much of that does not stand any more."""
+    made = dict(sorted(edits.made.items()))
+    return {"edits": made, "typed": len(edits.typed), "overwritten": len(overwritten)}
 
 
 def settle(demo: Demo, stopping: threading.Event) -> None:

@@ -115,12 +115,23 @@ class Rest:
         Raises:
             PortalFailed: one of them was refused.
         """
+        results, refused = self._batch(commands)
+        if refused:
+            raise PortalFailed(f"batch: {refused}")
+        return results
+
+    def tried(self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+        """Up to 50 commands; results by key, without those the portal refused."""
+        results, refused = self._batch(commands)
+        return {key: value for key, value in results.items() if key not in refused}
+
+    def _batch(
+        self, commands: Mapping[str, tuple[str, Mapping[str, Any]]]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         cmd = {key: f"{method}?{_query(params)}" for key, (method, params) in commands.items()}
         answer = self.call("batch", {"halt": 0, "cmd": cmd})
-        if answer["result_error"]:
-            raise PortalFailed(f"batch: {answer['result_error']}")
-        results = answer["result"]
-        return dict(results) if isinstance(results, dict) else {}
+        results, refused = answer["result"], answer["result_error"]
+        return dict(results or {}), dict(refused or {})
 
     def close(self) -> None:
         """Close the connection."""

@@ -5,7 +5,7 @@ The portal is read over REST like anybody would; the journal is ours. Whatever d
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from smart_process.store.sync import Row
 from smart_process.sync import picture
 
 Item = Mapping[str, Any]
+DEAL_CALLS = ("id", "stageSemanticId", "contactIds", "companyId")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,37 @@ def differences(rest: Rest, binding: Binding, event_item_id: int, journal: Journ
     found += _deals(rest, crm, binding, event_item_id, journal)
     found += _tasks(rest, binding, journal)
     return found
+
+
+def called_twice(rest: Rest, binding: Binding, event_item_id: int, journal: Journal) -> list[str]:
+    """Contacts and companies with more than one open deal or task of ours at the event, in words."""
+    crm, eti = Crm(rest), binding.participation.entity_type_id
+    at_event = {binding.parent_event: event_item_id}
+    clients = {
+        f"T{eti:x}_{item['id']}": [("contact", item["contactId"]), ("company", item["companyId"])]
+        for item in crm.items(eti, at_event, ["id", "contactId", "companyId"])
+    }
+    calls: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for deal in crm.items(DEAL, at_event | {"originatorId": APP}, DEAL_CALLS):
+        if deal["stageSemanticId"] == "P":
+            calls["company", deal["companyId"]].add(f"deal {deal['id']}")
+            for contact in deal["contactIds"] or []:
+                calls["contact", contact].add(f"deal {deal['id']}")
+    ours = {row["uid"] for row in journal.outcomes}
+    for task in _all_tasks(rest):
+        if _key(task) in ours and str(task["status"]) != "5":
+            for client in {one for bound in task.get("ufCrmTask") or [] for one in clients.get(bound, ())}:
+                calls[client].add(f"task {task['id']}")
+    return [
+        f"{kind} {number} is called by {', '.join(sorted(some))}"
+        for (kind, number), some in calls.items()
+        if len(some) > 1 and number
+    ]
+
+
+def _key(task: Mapping[str, Any]) -> str:
+    """Our key: the last line of a task's description."""
+    return str(task.get("description") or "").strip().rpartition("\n")[2]
 
 
 def _held(journal: Journal) -> list[str]:
@@ -128,14 +160,15 @@ def _unmatched(what: str, keys: Iterable[str], ours: Mapping[str, Row]) -> list[
 def _deal(binding: Binding, item: Item, row: Row, todos: Mapping[int, int]) -> list[str]:
     deal = binding.deal
     shown_priority = deal.option_key("priority", item.get(deal.fields["priority"]))
+    # Whom a colleague gave it to is as good as whom we chose.
+    owner = row["shadow"].get("responsible_id", row["owner_id"])
     missing = set(row["contacts"]) - {int(one) for one in item.get("contactIds") or []}
     texts = {
         f"priority is {shown_priority}, not {row['priority']}": shown_priority != row["priority"],
         f"contacts {sorted(missing)} are missing": bool(missing),
         "its explanation differs": item.get(deal.fields["explanation"]) != row["explanation"],
         f"it has {todos.get(int(item['id']), 0)} to-dos, not one": todos.get(int(item["id"])) != 1,
-        f"its owner is {item['assignedById']}, not {row['owner_id']}": item["assignedById"]
-        != row["owner_id"],
+        f"its owner is {item['assignedById']}, not {owner}": item["assignedById"] != owner,
     }
     return [text for text, wrong in texts.items() if wrong]
 
@@ -170,6 +203,8 @@ def _tasks(rest: Rest, binding: Binding, journal: Journal) -> list[str]:
     shown = {int(task["id"]): task for task in _all_tasks(rest)}
     for row in rows:
         task = shown.pop(int(row["item_id"]), None)
+        if task is None and row["state"] == "removed":
+            continue
         if task is None:
             found.append(f"task «{row['title']}» is gone")
         elif row["state"] == "live" and set(row["bindings"]) - set(task.get("ufCrmTask") or []):
@@ -178,7 +213,7 @@ def _tasks(rest: Rest, binding: Binding, journal: Journal) -> list[str]:
             row["state"] in ("superseded", "withdrawn") and str(task["status"]) != "5" and not row["touched"]
         ):
             found.append(f"task «{row['title']}» was withdrawn and is still open")
-    keys = Counter(str(task.get("description") or "").strip().rpartition("\n")[2] for task in shown.values())
+    keys = Counter(_key(task) for task in shown.values())
     ours = {row["uid"] for row in journal.outcomes}
     return found + [f"a second task carries the key {key}" for key in keys if key in ours]
 

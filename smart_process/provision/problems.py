@@ -16,6 +16,12 @@ _PLAN = Words(
     "ауыстырып, "
     "қайталаңыз.",
 )
+_ITEMS = Words(
+    "Тариф портала не позволяет добавлять или менять карточки смарт-процессов. Смените тариф и повторите.",
+    "The plan of this portal does not allow adding or changing items of smart processes. Change the plan "
+    "and try again.",
+    "Портал тарифі смарт-процесс карточкаларын қосуға немесе өзгертуге рұқсат бермейді. Тарифті ауыстырып, қайталаңыз.",
+)
 _RIGHTS = Words(
     "Не хватает прав. Установить приложение может администратор портала с правом менять настройки CRM.",
     "Not enough rights. The app is installed by an administrator of the portal who may change CRM settings.",
@@ -47,9 +53,25 @@ _OTHER = Words(
     "Портал бұл әрекеттен бас тартты. «Қайталау» түймесін басыңыз; көмектеспесе, қате кодын қолдау "
     "қызметіне көрсетіңіз.",
 )
+INTERNAL = Words("Ошибка приложения.", "An error of the app.", "Қосымша қатесі.")
+DEALS = Words("Сделка", "Deal", "Мәміле")
+KINDS = {
+    "mail": Words("письма", "mails", "хаттар"),
+    "participation": Words("карточки участия", "participations", "қатысу карточкалары"),
+    "event": Words("карточки мероприятий", "events", "іс-шара карточкалары"),
+    "outcome": Words("сделки и задачи", "deals and tasks", "мәмілелер мен тапсырмалар"),
+    "todo": Words("дела в сделках", "to-dos of deals", "мәмілелердегі істер"),
+    "person": Words("контакты", "contacts", "контактілер"),
+    "company": Words("компании", "companies", "компаниялар"),
+    "effect": Words("комментарии и уведомления", "comments and notices", "пікірлер мен хабарламалар"),
+    "merge": Words("объединение карточек", "merging of cards", "карточкаларды біріктіру"),
+}
+"""What waits, by kind of mark."""
 _BY_CODE = {
     "CREATE_DYNAMIC_TYPE_RESTRICTED": _PLAN,
     "UPDATE_DYNAMIC_TYPE_RESTRICTED": _PLAN,
+    "CREATE_DYNAMIC_ITEM_RESTRICTED": _ITEMS,
+    "UPDATE_DYNAMIC_ITEM_RESTRICTED": _ITEMS,
     "ACCESS_DENIED": _RIGHTS,
     "INVALID_CREDENTIALS": _RIGHTS,
     "ALLOWED_ONLY_INTRANET_USER": _RIGHTS,
@@ -57,9 +79,14 @@ _BY_CODE = {
 }
 
 
+def explain_code(code: str) -> Words | None:
+    """What to do about a portal's code; ``None`` for one that says nothing by itself."""
+    return _BY_CODE.get(code.upper())
+
+
 def explain(error: B24Error) -> Words:
     """What to do about a refusal, in the three languages."""
-    known = _BY_CODE.get(error.code.upper())
+    known = explain_code(error.code)
     if known:
         return known
     if isinstance(error, Throttled | Unavailable | Ambiguous):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from b24.store.engine import Tx
 from b24.store.tables import portal
+from smart_process.admission import Gate, Place, gates_of
 from smart_process.store import tables as t
 
 
@@ -32,6 +33,14 @@ class Device:
     starts_at: datetime | None
     event_stage: str
     event_removed: bool
+    defined: Mapping[str, Gate] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """What a decision needs to know of where it stands."""
+        called_off = self.event_removed or self.event_stage == "cancelled"
+        revoked = self.revoked_at is not None
+        return Place(self.event_id, self.gates, self.defined, called_off=called_off, revoked=revoked)
 
     @property
     def actor(self) -> str:
@@ -91,6 +100,7 @@ DEVICE_COLUMNS = (
     t.event.c.starts_at,
     t.event.c.stage.label("event_stage"),
     t.event.c.removed_at.label("event_removed_at"),
+    t.event.c.gates.label("event_gates"),
 )
 DEVICE_FROM = t.device.join(portal, portal.c.id == t.device.c.portal_id).join(
     t.event, t.event.c.id == t.device.c.event_id
@@ -119,6 +129,7 @@ def device_of_row(row: Any) -> Device:
         starts_at=row.starts_at,
         event_stage=row.event_stage,
         event_removed=row.event_removed_at is not None,
+        defined=gates_of(row.event_gates),
     )
 
 
@@ -158,13 +169,13 @@ def revoke(tx: Tx, portal_id: int, device_id: int, *, now: datetime) -> bool:
     return bool(done.rowcount)
 
 
-def touch(tx: Tx, device_id: int, *, now: datetime, unless_since: datetime) -> None:
-    """Note the last contact, unless another request noted one after ``unless_since``."""
+def touch(tx: Tx, device_id: int, told: Mapping[str, Any], *, now: datetime, unless_since: datetime) -> None:
+    """Note the last contact with what the device told, unless another request noted one after ``unless_since``."""
     seen = t.device.c.last_seen_at
     tx.execute(
         sa.update(t.device)
         .where(t.device.c.id == device_id, sa.or_(seen.is_(None), seen <= unless_since))
-        .values(last_seen_at=now)
+        .values(last_seen_at=now, **told)
     )
 
 

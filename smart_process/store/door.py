@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from b24.store.engine import Store, Tx, insert_of
+from smart_process.admission import Ticket
+from smart_process.facts import Passage
 from smart_process.store import tables as t
 from smart_process.store.devices import (
     DEVICE_COLUMNS,
@@ -51,6 +53,18 @@ class Seat:
     last_name: str
     company: str
     position: str
+    passages: Mapping[str, Passage] = field(default_factory=dict)
+
+    @property
+    def as_ticket(self) -> Ticket:
+        """What a decision needs to know of it."""
+        return Ticket(
+            self.event_id,
+            self.cancelled or self.removed,
+            self.arrived_at,
+            self.passages,
+            frozenset(self.flags),
+        )
 
     @property
     def owner(self) -> Owner:
@@ -83,6 +97,7 @@ _SEAT_COLUMNS = (
     _p.merged_into,
     _p.flags,
     _p.product_lines,
+    _p.passages,
     _h.company_id,
     _h.first_name,
     _h.last_name,
@@ -270,4 +285,5 @@ def _seat(row: Any) -> Seat:
         last_name=row.last_name,
         company=row.company_name,
         position=row.position,
+        passages={area: Passage.from_json(one) for area, one in row.passages.items()},
     )

@@ -39,12 +39,32 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A card that may be meant; ``agrees``: ``email`` and ``phone`` where the guest has the card's."""
+
+    item_id: int
+    reason: str
+    agrees: tuple[str, ...] = ()
+    company_id: int | None = None
+
+    @property
+    def reasons(self) -> list[str]:
+        """Keys of everything that speaks for or against it."""
+        return [one for one in (self.reason, *self.agrees) if one]
+
+
+@dataclass(frozen=True)
 class Undecided:
-    """A guest whose contact a person has to choose; candidates are contact ids with a reason."""
+    """A guest whose contact, or whose company, a person has to choose."""
 
     person_id: int
     item_id: int | None
-    candidates: tuple[tuple[int, str], ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def ids(self) -> str:
+        """Cards of the candidates as the portal's merge page takes them."""
+        return ",".join(str(one.item_id) for one in self.candidates)
 
 
 def mails(tx: Tx, event_id: int) -> list[Mails]:
@@ -100,12 +120,26 @@ def belongs(tx: Tx, event_id: int, message_id: int) -> bool:
 
 
 def undecided(tx: Tx, event_id: int) -> list[Undecided]:
-    """Guests of an event who wait for a person's decision."""
+    """Guests of an event of whom nobody knows yet which contact they are."""
+    h = t.person
+    return _asking(tx, event_id, h.c.candidates, "contact_id", h.c.match == "undecided")
+
+
+def asking_for_company(tx: Tx, event_id: int) -> list[Undecided]:
+    """Guests of an event whose company is known by its name alone."""
+    h = t.person
+    asking = sa.cast(h.c.company_candidates, sa.Text) != "[]"
+    return _asking(tx, event_id, h.c.company_candidates, "company_id", asking)
+
+
+def _asking(
+    tx: Tx, event_id: int, kept: sa.Column[Any], name: str, condition: sa.ColumnElement[bool]
+) -> list[Undecided]:
     p, h = t.participation, t.person
     rows = tx.execute(
-        sa.select(h.c.id, p.c.item_id, h.c.candidates)
+        sa.select(h.c.id, p.c.item_id, kept.label("kept"))
         .select_from(p.join(h, h.c.id == p.c.person_id))
-        .where(*_living(event_id), h.c.match == "undecided", h.c.portal_id == p.c.portal_id)
+        .where(*_living(event_id), condition, h.c.portal_id == p.c.portal_id)
         # From the few people, not from the event's many guests.
         .where(
             h.c.portal_id == sa.select(t.event.c.portal_id).where(t.event.c.id == event_id).scalar_subquery()
@@ -113,18 +147,27 @@ def undecided(tx: Tx, event_id: int) -> list[Undecided]:
         .order_by(p.c.id)
         .limit(SHOWN)
     )
-    return [Undecided(row.id, row.item_id, _candidates(row.candidates)) for row in rows]
+    return [Undecided(row.id, row.item_id, _candidates(row.kept, name)) for row in rows]
 
 
-def _candidates(kept: Iterable[Any]) -> tuple[tuple[int, str], ...]:
+def _candidates(kept: Iterable[Any], name: str) -> tuple[Candidate, ...]:
     return tuple(
-        (int(one["contact_id"]), str(one.get("reason", ""))) for one in kept if one.get("contact_id")
+        Candidate(
+            int(one[name]), str(one.get("reason", "")), tuple(one.get("agrees", ())), one.get("company_id")
+        )
+        for one in kept
+        if one.get(name)
     )
 
 
 def waits_for_decision(tx: Tx, event_id: int, person_id: int) -> Undecided | None:
     """One guest of an event who waits for a decision."""
     return next((one for one in undecided(tx, event_id) if one.person_id == person_id), None)
+
+
+def asks_for_company(tx: Tx, event_id: int, person_id: int) -> Undecided | None:
+    """One guest of an event whose company somebody has to name."""
+    return next((one for one in asking_for_company(tx, event_id) if one.person_id == person_id), None)
 
 
 def already_there(tx: Tx, portal_id: int, event_id: int, contact_ids: Iterable[int]) -> int:

@@ -15,6 +15,8 @@ from smart_process.facts import FAILURES
 from smart_process.store import tables as t
 
 _A_DAY = timedelta(days=1)
+INVITING = ("planning", "inviting", "open", "live")
+"""Stages of an event that still takes guests."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,29 @@ def by_id(tx: Tx, event_id: int) -> Event:
 def by_item(tx: Tx, portal_id: int, item_id: int) -> Event | None:
     """The event of a CRM item of a portal."""
     return _first(tx, sa.and_(t.event.c.portal_id == portal_id, t.event.c.item_id == item_id))
+
+
+def ahead(tx: Tx, portal_id: int, now: datetime) -> list[Event]:
+    """Events people can still be invited to, the next one first; those without a date last."""
+    e = t.event.c
+    rows = tx.execute(
+        sa.select(t.event)
+        .where(e.portal_id == portal_id, e.removed_at.is_(None), e.stage.in_(INVITING))
+        .order_by(e.starts_at.asc().nulls_last(), e.id)
+    )
+    return [one for one in map(_event, rows) if not one.over(now)]
+
+
+def latest(tx: Tx, portal_id: int, limit: int) -> list[Event]:
+    """Events a deal may have begun at: all but the cancelled, the latest first, those without a date last."""
+    e = t.event.c
+    rows = tx.execute(
+        sa.select(t.event)
+        .where(e.portal_id == portal_id, e.removed_at.is_(None), e.stage != "cancelled")
+        .order_by(e.starts_at.desc().nulls_last(), e.id.desc())
+        .limit(limit)
+    )
+    return [_event(row) for row in rows]
 
 
 def lock(tx: Tx, event_id: int) -> None:

@@ -220,6 +220,7 @@ def _columns(state: State, now: datetime) -> dict[str, Any]:
         "flags": dict.fromkeys(sorted(state.flags), True),
         "product_lines": list(state.product_lines),
         "note": state.note,
+        "passages": {area: one.to_json() for area, one in state.passages.items()},
         "consent_version": state.consent_version,
         "consent_at": state.consent_at,
         "cancelled": state.cancelled,

@@ -24,6 +24,8 @@ TO_DO = "todo"
 SAY = "effect"
 """Mark: something waits to be said in the portal; key is the effect's id."""
 LIVE, SUPERSEDED, WITHDRAWN, REMOVED = "live", "superseded", "withdrawn", "removed"
+BESIDE = "beside"
+"""A deal of people's own beside the live one: followed, never written to."""
 
 Row = Mapping[str, Any]
 
@@ -138,14 +140,19 @@ def of_subjects(tx: Tx, event_id: int, subjects: Iterable[str]) -> list[Row]:
 
 
 def add(tx: Tx, values: Row) -> int | None:
-    """A new live outcome; ``None`` when its subject got one meanwhile."""
+    """A new outcome, live unless ``values`` say otherwise; ``None`` when its subject got a live one meanwhile."""
     row = tx.execute(
         insert(tx, t.outcome)
-        .values(uid=journal.new_uid(), state=LIVE, touched=False, shadow={}, **values)
+        .values({"uid": journal.new_uid(), "state": LIVE, "touched": False, "shadow": {}, **values})
         .on_conflict_do_nothing()
         .returning(t.outcome.c.id)
     ).first()
     return row.id if row else None
+
+
+def by_ids(tx: Tx, ids: Iterable[int]) -> list[Row]:
+    """Outcomes by id."""
+    return _rows(tx, sa.select(t.outcome).where(t.outcome.c.id.in_(list(ids))).order_by(t.outcome.c.id))
 
 
 def change(tx: Tx, row: Row, *, now: datetime, urgency: int = marks.NORMAL, **values: Any) -> None:
@@ -162,6 +169,19 @@ def rename(tx: Tx, outcome_id: int, subject: str) -> None:
 def push(tx: Tx, portal_id: int, outcome_id: int, *, now: datetime, priority: int = marks.NORMAL) -> None:
     """Have an outcome's deal or task made or brought up to our picture."""
     marks.mark(tx, portal_id, PUSH, [outcome_id], now=now, priority=priority)
+
+
+def refused(tx: Tx, portal_id: int) -> list[Row]:
+    """Live tasks that stand in for a deal the portal refused, oldest first."""
+    o = t.outcome
+    maybe = sa.cast(o.c.content, sa.Text).like('%"refused"%')
+    found = _rows(
+        tx,
+        sa.select(o)
+        .where(o.c.portal_id == portal_id, o.c.state == LIVE, o.c.kind == "task", maybe)
+        .order_by(o.c.id),
+    )
+    return [row for row in found if row["content"].get("refused")]
 
 
 def may_exist(tx: Tx, row: Row) -> bool:

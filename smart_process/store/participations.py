@@ -35,6 +35,7 @@ class Participation:
     cancelled: bool
     flags: dict[str, bool]
     product_lines: list[str]
+    note: str
     removed_at: datetime | None
     merged_into: int | None
 

@@ -7,7 +7,9 @@ PostgreSQL whoever looks for an address or a number holds it until the transacti
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from b24.store import marks
-from b24.store.engine import Tx
+from b24.store.engine import Tx, insert
 from smart_process import names
 from smart_process.people import Contact, Identity, Sameness, agreement, same_person
 from smart_process.store import tables as t
@@ -35,30 +37,40 @@ _LIMITS = {
 }
 
 
+@dataclass(frozen=True)
+class Known:
+    """A person as we met them: their row, and a description with that address and number of theirs that was asked."""
+
+    row: sa.Row[Any]
+    one: Identity
+
+
 def find_or_add_person(tx: Tx, portal_id: int, submitted: Identity, now: datetime) -> int:
     """The person who describes themselves so; made, and marked for the look-up in the portal, when new.
 
-    What we did not know yet is filled in, nothing known is replaced. When the description fits people who
-    contradict each other («Иванов И.» beside Иван and Илья) a new person waits for a decision in the portal.
+    What we did not know yet is filled in, nothing known is replaced; another address or number is kept beside the
+    known one. When the description fits people who contradict each other («Иванов И.» beside Иван and Илья) a new
+    person waits for a decision in the portal.
     """
     fitting = _fitting(tx, portal_id, submitted)
     chosen = _choose(fitting, submitted)
     if chosen is None:
         return _add(tx, portal_id, submitted, now, candidates=_candidates(fitting))
-    _fill(tx, chosen, submitted, now)
-    return int(chosen.id)
+    row = _survivor(tx, chosen.row)
+    _fill(tx, row, submitted, now)
+    return int(row.id)
 
 
 def find_person(tx: Tx, portal_id: int, submitted: Identity) -> int | None:
     """The person :func:`find_or_add_person` would choose, changing nothing."""
     chosen = _choose(_fitting(tx, portal_id, submitted), submitted)
-    return int(chosen.id) if chosen else None
+    return int(_survivor(tx, chosen.row).id) if chosen else None
 
 
 def complete(tx: Tx, person_id: int, submitted: Identity, now: datetime) -> None:
     """Fill in what we did not know of a person who is surely this one (their personal link was used)."""
     row = tx.execute(sa.select(t.person).where(t.person.c.id == person_id)).one()
-    _fill(tx, row, submitted, now)
+    _fill(tx, _survivor(tx, row), submitted, now)
 
 
 def person_for_contact(tx: Tx, portal_id: int, contact: Contact, now: datetime) -> int:
@@ -66,15 +78,11 @@ def person_for_contact(tx: Tx, portal_id: int, contact: Contact, now: datetime) 
 
     A stranger who registered before and is the same person becomes this card's person.
     """
-    known = tx.execute(_of(portal_id).where(t.person.c.contact_id == contact.contact_id).limit(1)).first()
+    known = of_contact(tx, portal_id, contact.contact_id)
     if known is None:
-        hold(tx, portal_id, [contact])
-        strangers = [
-            row
-            for row in _agreeing(tx, portal_id, contact)
-            if row.contact_id is None and _is_same(row, contact)
-        ]
-        known = _choose(strangers, contact)
+        strangers = [one for one in _fitting(tx, portal_id, contact) if one.row.contact_id is None]
+        chosen = _choose(strangers, contact)
+        known = _survivor(tx, chosen.row) if chosen else None
     if known is None:
         return _add(tx, portal_id, contact, now, contact_id=contact.contact_id, company_id=contact.company_id)
     values: dict[str, Any] = {key: value for key, value in _values(contact).items() if value}
@@ -88,7 +96,43 @@ def person_for_contact(tx: Tx, portal_id: int, contact: Contact, now: datetime) 
     if known.contact_id == contact.contact_id:
         linked = company
     _update(tx, known, values | linked)
+    _note_channels(tx, known, contact, values)
     return int(known.id)
+
+
+def of_contact(tx: Tx, portal_id: int, contact_id: int) -> sa.Row[Any] | None:
+    """The person behind a CRM card."""
+    alone = t.person.c.merged_into.is_(None)
+    return tx.execute(_of(portal_id).where(t.person.c.contact_id == contact_id, alone).limit(1)).first()
+
+
+def neighbours(tx: Tx, portal_id: int, people: Iterable[Identity]) -> list[Known]:
+    """Everybody we know under an address or number of these people, themselves included."""
+    return [known for one in people for known in _agreeing(tx, portal_id, one)]
+
+
+def merge(tx: Tx, survivor_id: int, other_id: int) -> None:
+    """Two people of ours are one: what the other takes part in and was met under is the survivor's from now on.
+
+    Participations of both at one event must have been joined before. The other's description stays as it was given,
+    so that whoever describes themselves so again is found.
+    """
+    p, c = t.participation, t.channel
+    tx.execute(sa.update(p).where(p.c.person_id == other_id).values(person_id=survivor_id))
+    rows = tx.execute(sa.select(t.person).where(t.person.c.id.in_([survivor_id, other_id]))).all()
+    row = {one.id: one for one in rows}
+    tx.execute(sa.update(t.person).where(t.person.c.id == other_id).values(merged_into=survivor_id))
+    for value in (row[other_id].email, row[other_id].phone):
+        if value:
+            _note_channel(tx, row[survivor_id], value)
+    for value in tx.scalars(sa.select(c.c.value).where(c.c.person_id == other_id)).all():
+        _note_channel(tx, row[survivor_id], value)
+
+
+def merged_with(tx: Tx, person_ids: Iterable[int]) -> list[int]:
+    """Ids of those who turned out to be one of these people."""
+    found = tx.scalars(sa.select(t.person.c.id).where(t.person.c.merged_into.in_(list(person_ids))))
+    return list(found)
 
 
 def identity(tx: Tx, person_id: int) -> Identity:
@@ -107,54 +151,86 @@ def _of(portal_id: int) -> sa.Select[Any]:
     return sa.select(t.person).where(t.person.c.portal_id == portal_id).order_by(t.person.c.id)
 
 
-def _agreeing(tx: Tx, portal_id: int, one: Identity) -> Sequence[sa.Row[Any]]:
+def _agreeing(tx: Tx, portal_id: int, one: Identity) -> list[Known]:
+    values = [value for value in (one.email, one.phone) if value]
+    if not values:
+        return []
+    c = t.channel.c
+    beside = sa.select(c.person_id, c.value).where(c.portal_id == portal_id, c.value.in_(values))
+    met: dict[int, set[str]] = defaultdict(set)
+    for person_id, value in tx.execute(beside):
+        met[person_id].add(value)
     same = [
         column == value
         for column, value in ((t.person.c.email, one.email), (t.person.c.phone, one.phone))
         if value
     ]
-    return tx.execute(_of(portal_id).where(sa.or_(*same))).all() if same else []
+    rows = tx.execute(_of(portal_id).where(sa.or_(*same, t.person.c.id.in_(list(met))))).all()
+    return [Known(row, _met(row, one, met[row.id])) for row in rows]
 
 
-def _fitting(tx: Tx, portal_id: int, one: Identity) -> list[sa.Row[Any]]:
+def _met(row: sa.Row[Any], one: Identity, channels: set[str]) -> Identity:
+    known = _identity(row)
+    return replace(
+        known,
+        email=one.email if one.email in channels else known.email,
+        phone=one.phone if one.phone in channels else known.phone,
+    )
+
+
+def _fitting(tx: Tx, portal_id: int, one: Identity) -> list[Known]:
     hold(tx, portal_id, [one])
-    return [row for row in _agreeing(tx, portal_id, one) if _is_same(row, one)]
+    return [known for known in _agreeing(tx, portal_id, one) if _is_same(known, one)]
 
 
 def _identity(row: sa.Row[Any]) -> Identity:
     return Identity(**{key: getattr(row, key) for key in _LIMITS})
 
 
-def _is_same(row: sa.Row[Any], one: Identity) -> bool:
-    return same_person(_identity(row), one) is Sameness.SAME
+def _is_same(known: Known, one: Identity) -> bool:
+    return same_person(known.one, one) is Sameness.SAME
 
 
-def _choose(fitting: Sequence[sa.Row[Any]], one: Identity) -> sa.Row[Any] | None:
+def _survivor(tx: Tx, row: sa.Row[Any]) -> sa.Row[Any]:
+    """The person whom somebody turned out to be."""
+    seen: set[int] = set()
+    while row.merged_into and row.id not in seen:
+        seen.add(row.id)
+        row = tx.execute(sa.select(t.person).where(t.person.c.id == row.merged_into)).one()
+    return row
+
+
+def _choose(fitting: Sequence[Known], one: Identity) -> Known | None:
     """The best of several; nobody when they contradict each other and none has the very same name."""
     if not fitting:
         return None
-    for row in fitting:
-        if sorted(names.words(_identity(row).name)) == sorted(names.words(one.name)):
-            return row
+    for known in fitting:
+        if sorted(names.words(known.one.name)) == sorted(names.words(one.name)):
+            return known
     # max() keeps the first of equals: the oldest.
-    best = max(fitting, key=lambda row: agreement(_identity(row), one))
-    if names.equal(_identity(best).name, one.name):
+    best = max(fitting, key=lambda known: agreement(known.one, one))
+    if names.equal(best.one.name, one.name):
         return best
-    pairs = combinations([_identity(row).name for row in fitting], 2)
-    return None if any(names.contradict(a, b) for a, b in pairs) else best
+    pairs = combinations(fitting, 2)
+    apart = any(_who(a) != _who(b) and names.contradict(a.one.name, b.one.name) for a, b in pairs)
+    return None if apart else best
 
 
-def _candidates(fitting: Sequence[sa.Row[Any]]) -> list[dict[str, Any]]:
+def _who(known: Known) -> int:
+    return int(known.row.merged_into or known.row.id)
+
+
+def _candidates(fitting: Sequence[Known]) -> list[dict[str, Any]]:
     """Those with a card: only between cards can somebody in the portal decide."""
+    cards = {known.row.contact_id: known for known in fitting if known.row.contact_id}
     return [
         {
-            "contact_id": row.contact_id,
-            "company_id": row.company_id,
-            "name": _identity(row).name,
-            "reason": "несколько карточек подходят",
+            "contact_id": contact_id,
+            "company_id": known.row.company_id,
+            "name": known.one.name,
+            "reason": "several",
         }
-        for row in fitting
-        if row.contact_id
+        for contact_id, known in cards.items()
     ]
 
 
@@ -192,8 +268,23 @@ def _fill(tx: Tx, row: sa.Row[Any], one: Identity, now: datetime) -> None:
     if row.contact_id is None and _fuller(one, _identity(row)):
         new |= {"last_name": _values(one)["last_name"], "first_name": _values(one)["first_name"]}
     _update(tx, row, new)
+    _note_channels(tx, row, one, new)
     if new:
         marks.mark(tx, row.portal_id, LOOK_UP, [row.id], now=now)
+
+
+def _note_channels(tx: Tx, row: sa.Row[Any], one: Identity, new: Mapping[str, Any]) -> None:
+    """Keep an address or number that is neither the known one nor took its place – and the known one it replaced."""
+    for name in ("email", "phone"):
+        known, met = getattr(row, name), getattr(one, name)
+        other = known if name in new else met
+        if met and known and met != known:
+            _note_channel(tx, row, other)
+
+
+def _note_channel(tx: Tx, row: sa.Row[Any], value: str) -> None:
+    values = {"portal_id": row.portal_id, "value": value, "person_id": row.id}
+    tx.execute(insert(tx, t.channel).values(**values).on_conflict_do_nothing())
 
 
 def _fuller(one: Identity, than: Identity) -> bool:

@@ -118,11 +118,17 @@ def people(tx: Tx, ids: Iterable[int]) -> list[Row]:
 
 
 def people_by_contact(tx: Tx, portal_id: int, contact_ids: Iterable[int]) -> list[Row]:
-    """People behind CRM contacts."""
+    """People behind CRM contacts; without those who turned out to be another one of them."""
     h = t.person
-    return _rows(
-        tx.execute(sa.select(h).where(h.c.portal_id == portal_id, h.c.contact_id.in_(list(contact_ids))))
-    )
+    theirs = h.c.portal_id == portal_id, h.c.contact_id.in_(list(contact_ids)), h.c.merged_into.is_(None)
+    return _rows(tx.execute(sa.select(h).where(*theirs).order_by(h.c.id)))
+
+
+def people_asking_for_company(tx: Tx, portal_id: int) -> list[Row]:
+    """People who named a company of which only cards of that name are known."""
+    h = t.person
+    asking = sa.cast(h.c.company_candidates, sa.Text) != "[]"
+    return _rows(tx.execute(sa.select(h).where(h.c.portal_id == portal_id, asking).order_by(h.c.id)))
 
 
 def participations_of_people(tx: Tx, person_ids: Iterable[int]) -> list[Row]:

@@ -35,6 +35,8 @@ event = sa.Table(
     sa.Column("product_lines", sa.JSON, nullable=False),
     sa.Column("sender", sa.String(255), nullable=False, server_default=""),
     sa.Column("responsible_id", sa.Integer),
+    # Gates organisers defined: [{"name", "kind", "flag", "reentry"}, …] (smart_process.admission.Gate).
+    sa.Column("gates", sa.JSON, nullable=False, server_default="[]"),
     # Closing is armed: when it will run; and when it did.
     sa.Column("closing_at", UtcTime),
     sa.Column("closed_at", UtcTime),
@@ -61,15 +63,55 @@ person = sa.Table(
     sa.Column("phone", sa.String(20), nullable=False, server_default=""),
     sa.Column("contact_id", sa.Integer),
     sa.Column("company_id", sa.Integer),
-    # new (to be looked up) | matched | created | undecided (a person in the portal decides)
+    # new (to be looked up) | matched | created | undecided (a person in the portal decides) | none (no card is made)
     sa.Column("match", sa.String(16), nullable=False, server_default="new"),
     # Why it is undecided: [{"contact_id", "reason"}, …]
     sa.Column("candidates", sa.JSON, nullable=False),
+    # Cards whose name is the named company's and nothing more is known: [{"company_id", "reason"}, …]
+    sa.Column("company_candidates", sa.JSON, nullable=False, server_default="[]"),
+    # Turned out to be this other person of ours.
+    sa.Column("merged_into", sa.Integer),
     sa.Index("ix_person_email", "portal_id", "email"),
     sa.Index("ix_person_phone", "portal_id", "phone"),
     sa.Index("ix_person_contact", "portal_id", "contact_id"),
     sa.Index("ix_person_company", "portal_id", "company_id"),
     sa.Index("ix_person_match", "portal_id", "match"),
+)
+
+channel = sa.Table(
+    "channel",
+    metadata,
+    # Further addresses and numbers a person was met under, normalised as in ``person``.
+    portal_ref(primary_key=True),
+    sa.Column("value", sa.String(254), primary_key=True),
+    sa.Column("person_id", sa.ForeignKey("person.id"), primary_key=True),
+)
+
+decision = sa.Table(
+    "decision",
+    metadata,
+    # What somebody in the portal decided about a description: the same one is decided the same way without asking.
+    portal_ref(primary_key=True),
+    # person:… or company:… and a hash of what was described (smart_process.identities).
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("person_id", sa.ForeignKey("person.id"), nullable=False),
+    # card (this one) | new (a card is made) | none (no card is made)
+    sa.Column("answer", sa.String(12), nullable=False),
+    sa.Column("contact_id", sa.Integer),
+    sa.Column("company_id", sa.Integer),
+    sa.Column("actor", sa.String(40), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
+form_card = sa.Table(
+    "form_card",
+    metadata,
+    # A lead or deal that a mapped CRM form made, and whom it registered.
+    portal_ref(primary_key=True),
+    sa.Column("entity_type_id", sa.Integer, primary_key=True),
+    sa.Column("item_id", sa.Integer, primary_key=True),
+    sa.Column("participation_id", sa.ForeignKey("participation.id"), nullable=False),
+    sa.Index("ix_form_card_participation", "participation_id"),
 )
 
 company = sa.Table(
@@ -112,6 +154,8 @@ participation = sa.Table(
     sa.Column("flags", sa.JSON, nullable=False),
     sa.Column("product_lines", sa.JSON, nullable=False),
     sa.Column("note", sa.Text, nullable=False, server_default=""),
+    # {area: {"first", "last", "inside"}}: who passed which gate, beside the first arrival (facts.Passage).
+    sa.Column("passages", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("consent_version", sa.String(32), nullable=False, server_default=""),
     sa.Column("consent_at", UtcTime),
     sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -187,6 +231,10 @@ device = sa.Table(
     sa.Column("revoked_at", UtcTime),
     # Written once a minute, outside the scan's transaction.
     sa.Column("last_seen_at", UtcTime),
+    # As the phone told with its last contact: entries it still keeps, how far its clock is ahead, its program.
+    sa.Column("queue", sa.Integer),
+    sa.Column("skew_s", sa.Integer),
+    sa.Column("app_version", sa.String(32), nullable=False, server_default=""),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -202,8 +250,18 @@ scan = sa.Table(
     sa.Column("gate", sa.String(64), nullable=False),
     sa.Column("verdict", sa.String(24), nullable=False),
     sa.Column("first_admitted_at", UtcTime),
+    # By the device's clock, which was this much ahead of ours when it sent the scan.
     sa.Column("scanned_at", UtcTime, nullable=False),
+    sa.Column("skew_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("received_at", UtcTime, nullable=False),
+    # The few that wait for a person.
+    sa.Index(
+        "ix_scan_conflict",
+        "device_id",
+        "received_at",
+        sqlite_where=sa.text("verdict = 'conflict'"),
+        postgresql_where=sa.text("verdict = 'conflict'"),
+    ),
 )
 
 outcome = sa.Table(
@@ -222,7 +280,7 @@ outcome = sa.Table(
     sa.Column("rules_version", sa.Integer, nullable=False),
     # high | medium | low
     sa.Column("priority", sa.String(8), nullable=False),
-    # live | superseded | withdrawn | removed (a person deleted it: a decision)
+    # live | superseded | withdrawn | removed (a person deleted it: a decision) | beside (a person's second deal)
     sa.Column("state", sa.String(16), nullable=False),
     # Deal or task id in the portal.
     sa.Column("item_id", sa.Integer),
@@ -321,4 +379,15 @@ watermark = sa.Table(
     portal_ref(primary_key=True),
     sa.Column("entity_type_id", sa.Integer, primary_key=True),
     sa.Column("updated_time", sa.String(40), nullable=False),
+)
+
+finding = sa.Table(
+    "finding",
+    metadata,
+    # What is wrong with a portal's objects, noticed by a comparison: kept for the moment it began.
+    portal_ref(primary_key=True),
+    # "check:…" by smart_process.checkup, "twin:…" by a look-up that found two objects with one key.
+    sa.Column("key", sa.String(120), primary_key=True),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
 )

@@ -18,8 +18,8 @@ def refresh(work: Work) -> int:
     if not claimed:
         return 0
     try:
-        users = _pages(work, "user.get", "start")
-        departments = _pages(work, "department.get", "START")
+        users = work.client.listed("user.get")
+        departments = work.client.listed("department.get", start_name="START")
     except errors.B24Error as error:
         all_unread(work, claimed, error)
         return 1
@@ -32,17 +32,6 @@ def refresh(work: Work) -> int:
         store.replace(tx, work.portal_id, rows, now=work.now())
     work.finish(claimed)
     return 1
-
-
-def _pages(work: Work, method: str, start: str) -> list[Mapping[str, Any]]:
-    """Classic lists page by offset, 50 a page; the next offset stands beside the result."""
-    rows: list[Mapping[str, Any]] = []
-    offset: int | None = 0
-    while offset is not None:
-        answer = work.client.ask(method, {start: offset} if offset else {})
-        rows += answer.result
-        offset = answer.next
-    return rows
 
 
 def _colleague(

@@ -7,6 +7,7 @@ everybody who needs it, and it is looked up by our key before it is repeated (de
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from b24 import errors
@@ -30,8 +31,18 @@ Row = Mapping[str, Any]
 Item = Mapping[str, Any]
 
 
-class Undecided(Exception):
-    """A card has this name, and nothing but the name: only a person can say that it is theirs."""
+@dataclass(frozen=True)
+class Undecided:
+    """Cards have this name, and nothing but the name: only a person can say that one of them is meant.
+
+    ``candidates``: ``[{"company_id", "reason"}]``; none when they are too many to be looked through.
+    """
+
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+
+
+BY_NAME = "name"
+"""The reason why somebody is asked about a company."""
 
 
 def find(work: Work, people: Mapping[str, Row]) -> dict[str, int | Undecided]:
@@ -99,13 +110,28 @@ def _match(row: Row, items: Sequence[Item] | None) -> int | Undecided | None:
     ]
     if len(proven) == 1:
         return proven[0]
-    return Undecided() if same_name else None
+    asked = [{"company_id": one, "reason": BY_NAME} for one in same_name]
+    return Undecided(asked) if asked else None
 
 
 def _shares_domain(email: str, item: Mapping[str, Any]) -> bool:
     ours = domain_of(email)
     mails = [one for one in item.get("fm") or [] if isinstance(one, Mapping) and one.get("typeId") == "EMAIL"]
     return bool(ours) and ours in {domain_of(str(one.get("value", ""))) for one in mails}
+
+
+def titles(work: Work, ids: Sequence[int]) -> dict[int, str]:
+    """Titles of company cards by id.
+
+    Raises:
+        B24Error: the portal could not be asked.
+    """
+    pages = [list(ids[at : at + PAGE]) for at in range(0, len(ids), PAGE)]
+    asked = {"entityTypeId": COMPANY, "select": ["id", "title"], "start": -1}
+    replies = work.read(
+        {f"p{n}": ("crm.item.list", asked | {"filter": {"@id": page}}) for n, page in enumerate(pages)}
+    )
+    return {int(one["id"]): str(one["title"] or "") for reply in replies.values() for one in reply["items"]}
 
 
 def wanted(work: Work, people: Mapping[str, Row]) -> dict[str, int | None]:

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from b24 import errors
 from b24.store import marks
 from b24.store.engine import Tx
+from smart_process import refusals
+from smart_process.deciding import LINKED, ORIGIN
 from smart_process.schema import APP, DEAL
 from smart_process.store import sync as store
 from smart_process.store import tables as t
@@ -58,6 +61,7 @@ def deal_picture(work: Work, row: Row, bound: Bound) -> dict[str, Any]:
     contacts = sorted({one["contact_id"] for one in bound if one["contact_id"]})
     company = next((one["company_id"] for one in bound if one["company_id"]), None)
     fields: dict[str, Any] = {
+        **settings.deal_defaults,
         "title": row["title"],
         "categoryId": settings.deal_category_id,
         "assignedById": row["owner_id"],
@@ -91,6 +95,9 @@ def _changes(work: Work, row: Row, ours: Mapping[str, Any]) -> dict[str, Any]:
     shadow = row["shadow"]
     # A deal whose create had no answer is written once whole in what we keep up: the answer tells the rest.
     changed = {name: value for name, value in _said(work, row).items() if shadow.get(name) != value}
+    if row["content"].get(ORIGIN):
+        # Whose deal it is, a form or a person has said: we only say why it matters.
+        return changed
     contacts = [one for one in ours.get("contactIds", []) if one not in shadow.get("contact_ids", [])]
     # Contacts people added stay; those they took off again are not put back.
     taken_off = set(shadow.get("offered", [])) - set(shadow.get("contact_ids", []))
@@ -113,9 +120,17 @@ def _made(tx: Tx, work: Work, row: Row, result: Mapping[str, Any], now: datetime
         "company_id": picture.number(item.get("companyId")),
     }
     store.update(tx, t.outcome, row["id"], item_id=int(item["id"]), shadow=shadow)
-    if row["todo_id"] is None:
+    if row["todo_id"] is None and row["content"].get(ORIGIN) != LINKED:
         marks.mark(tx, work.portal_id, to_dos.MARK, [row["id"]], now=now, priority=marks.HOT)
     outcomes.hand_over(tx, work, row, int(item["id"]), now)
 
 
-WAY = Way("deal", lambda deal_id: ("pull", f"{DEAL}:{deal_id}"), find, _command, _made)
+def _refused(tx: Tx, work: Work, row: Row, error: errors.B24Error) -> bool:
+    """A deal that lacks a field the portal demands becomes a task."""
+    if error.code.upper() not in refusals.CODES:
+        return False
+    refusals.becomes_task(tx, row, error.description, work.settings, work.now())
+    return True
+
+
+WAY = Way("deal", lambda deal_id: ("pull", f"{DEAL}:{deal_id}"), find, _command, _made, _refused)

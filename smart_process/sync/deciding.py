@@ -8,7 +8,7 @@ from datetime import timedelta
 from b24.store import marks
 from b24.store.marks import Mark
 from smart_process import closing as closings
-from smart_process import deciding
+from smart_process import deciding, greeting
 from smart_process.store import closing as closing_store
 from smart_process.store import colleagues, journal
 from smart_process.store import outcomes as store
@@ -73,6 +73,7 @@ def _decide(work: Work, one: Mark) -> None:
     with work.service.store.transaction() as tx:
         if event_id.isascii() and event_id.isdigit():
             deciding.decide(tx, work.portal_id, int(event_id), subject, work.settings, work.now())
+            greeting.announce(tx, work.portal_id, int(event_id), subject, work.settings, work.now())
             closings.thank_latecomers(tx, work.portal_id, int(event_id), subject, work.now())
         marks.done(tx, [one])
 

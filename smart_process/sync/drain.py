@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from b24 import errors, leases, portals
 from b24.store import marks
 from b24.store.engine import DatabaseAway, Tx
+from b24.transport import through_s
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.sync import (
@@ -25,6 +26,7 @@ from smart_process.sync import (
     deals,
     deciding,
     effects,
+    leads,
     mailing,
     merging,
     people,
@@ -34,6 +36,7 @@ from smart_process.sync import (
     renewing,
     tasks,
     to_dos,
+    unplaced,
 )
 from smart_process.sync.work import Work, later
 
@@ -45,12 +48,14 @@ Step = Callable[[Work], int]
 STEPS: tuple[Step, ...] = (
     renewing.schema,
     colleagues.refresh,
+    unplaced.look_again,
     pull.items,
     pull.tasks,
     deciding.closing,
     deciding.subjects,
     companies.make,
     people.resolve,
+    leads.push,
     merging.cards,
     push_events.push,
     push_participations.push,
@@ -65,6 +70,12 @@ STEPS: tuple[Step, ...] = (
 PULLING: tuple[Step, ...] = (pull.items, pull.tasks)
 PULL_REST = timedelta(seconds=15)
 TRIES_OF_A_BROKEN_STEP = 3
+
+
+def lease_s(cut_s: float) -> float:
+    """How long a lease lasts without being renewed: longer than the longest wait for one answer."""
+    return 1.5 * through_s(cut_s)
+
 
 _OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
@@ -85,7 +96,7 @@ def drain(
         How many marks were touched; 0 also when another worker holds the portal.
     Raises nothing that belongs to the portal: such errors end in the marks, the portal's state and the log.
     """
-    ttl_s = service.portals.cut_s + 30
+    ttl_s = lease_s(service.portals.cut_s)
     owner = f"{_OWNER}:{threading.get_ident()}"
     with service.store.transaction() as tx:
         fence = leases.acquire(tx, portal_id, owner, ttl_s=ttl_s, now=service.clock())

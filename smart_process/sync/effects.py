@@ -10,13 +10,13 @@ from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.bb_codes import without_codes
-from smart_process.schema import COMPANY, CONTACT, DEAL
+from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync.work import Work, all_failed, all_unread, failed
 
 MARK = "effect"
-OWNERS = {DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
+OWNERS = {LEAD: "lead", DEAL: "deal", CONTACT: "contact", COMPANY: "company"}
 
 
 def comment(tx: Tx, work: Work, key: str, entity_type_id: int, item_id: int, text: str) -> None:

@@ -16,7 +16,7 @@ from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.facts import Kind, NewFact
 from smart_process.language import translator
-from smart_process.store import journal, messages
+from smart_process.store import journal, messages, people
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import effects
@@ -26,22 +26,31 @@ from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 MARK = "merge"
 
 
-def twins(tx: Tx, portal_id: int, person_id: int, contact_id: int, now: datetime) -> None:
-    """Two people of ours turned out to be one contact: their participations at the same event become one."""
-    people = [row for row in store.people_by_contact(tx, portal_id, [contact_id]) if row["id"] != person_id]
-    if not people:
-        return
-    own = store.participations_of_people(tx, [person_id])
-    others = store.participations_of_people(tx, [row["id"] for row in people])
-    for one in own:
-        for other in others:
-            if (
-                one["event_id"] == other["event_id"]
-                and one["removed_at"] is None
-                and other["removed_at"] is None
-            ):
-                first, second = _ordered(one, other)
-                join(tx, portal_id, first, second, now)
+def one_person(tx: Tx, portal_id: int, person_id: int, contact_id: int, now: datetime) -> int:
+    """Two people of ours turned out to be one contact: they are one person, with one participation at each event.
+
+    Returns:
+        Our id of that person: the one whom we knew under the contact before.
+    """
+    others = [row for row in store.people_by_contact(tx, portal_id, [contact_id]) if row["id"] != person_id]
+    for other in sorted(others, key=lambda row: row["id"]):
+        _join_seats(tx, portal_id, person_id, other["id"], now)
+        people.merge(tx, other["id"], person_id)
+        person_id = other["id"]
+    return person_id
+
+
+def _join_seats(tx: Tx, portal_id: int, person_id: int, other_id: int, now: datetime) -> None:
+    theirs = {
+        row["event_id"]: row
+        for row in store.participations_of_people(tx, [other_id])
+        if row["removed_at"] is None
+    }
+    for one in store.participations_of_people(tx, [person_id]):
+        other = theirs.get(one["event_id"])
+        if other is not None and one["removed_at"] is None:
+            first, second = _ordered(one, other)
+            join(tx, portal_id, first, second, now)
 
 
 def _ordered(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from b24.store import marks
 from b24.store.engine import Tx
+from smart_process.deciding import LINKED, ORIGIN
 from smart_process.facts import Kind, NewFact
 from smart_process.schema import APP, DEAL
 from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import picture
+from smart_process.sync import foreign_deals, picture
 from smart_process.sync.existing import existing
 from smart_process.sync.outcomes import hand_over
 from smart_process.sync.segments import account
@@ -33,15 +34,25 @@ DEAL_SELECT = (
     "movedTime",
     "originatorId",
     "originId",
+    "webformId",
+    "leadId",
+    "contactId",
+    "createdTime",
 )
 RESULTS = {"S": "won", "F": "lost"}
 TASK_DONE = "5"
 NOBODY: frozenset[int] = frozenset()
 
 
-def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
-    """Follow our deals to success, failure or reopening; a deal a person deleted is a decision."""
+def observe(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], last: frozenset[int] = frozenset()
+) -> frozenset[int]:
+    """Follow our deals to success, failure or reopening; a deal a person deleted is a decision.
+
+    Others' deals that concern an event count like ours from now on (sync/foreign_deals).
+    """
     back = _came_back(work, found, gone)
+    early = foreign_deals.observe(work, found, last)
     with work.service.store.transaction() as tx:
         for row in back:
             _restored(tx, work, row)
@@ -51,7 +62,7 @@ def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> froz
                 _gone(tx, work, row)
             else:
                 _deal(tx, work, row, item)
-    return NOBODY
+    return early
 
 
 def _came_back(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> list[Mapping[str, Any]]:
@@ -96,10 +107,34 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
         at = datetime.fromisoformat(str(item.get("movedTime") or item["updatedTime"]))
         # Numbered: won, reopened and won again within one second of the portal's clock are three facts.
         shadow["turns"] = before.get("turns", 0) + 1
-        key = f"deal:{row['item_id']}:{shadow['turns']}:{kind.value}"
+        key = f"deal:{row['item_id']}:{row['id']}:{shadow['turns']}:{kind.value}"
         facts.append(NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]}))
     store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
+    if _unlinked(tx, work, row, item):
+        _let_go(tx, work, row)
     journal.record(tx, dict.fromkeys(row["content"]["participations"], facts), now=work.now())
+
+
+def _unlinked(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> bool:
+    """Whether a person took a deal of theirs off the event again."""
+    if row["content"].get(ORIGIN) != LINKED or row["state"] not in (outcomes.LIVE, outcomes.BESIDE):
+        return False
+    (event,) = store.events(tx, [row["event_id"]])
+    return bool(picture.number(item.get(work.binding.parent_event)) != event["item_id"])
+
+
+def _let_go(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
+    """The deal stands for nobody here any more; it is no outcome, so that it may be linked again."""
+    now, pids = work.now(), row["content"]["participations"]
+    store.update(tx, t.outcome, row["id"], state=outcomes.WITHDRAWN, item_id=None)
+    key = f"outcome:{row['id']}:unlinked"
+    gone = [NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", key)]
+    if row["result"] == "won":
+        data = {"deal_id": row["item_id"]}
+        gone.append(NewFact(Kind.REOPENED, now, "portal", f"{key}:won", data=data))
+    outcomes.let_go(tx, outcomes.spoken_for(tx, row["id"], pids))
+    journal.record(tx, dict.fromkeys(pids, gone), now=now)
+    marks.mark(tx, work.portal_id, journal.DECIDE, [f"{row['event_id']}:{row['subject']}"], now=now)
 
 
 def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
@@ -133,7 +168,9 @@ def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None
     )
 
 
-def observe_companies(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+def observe_companies(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
+) -> frozenset[int]:
     """Keep segment and responsible of the companies that matter to us."""
     with work.service.store.transaction() as tx:
         known = store.accounts(tx, work.portal_id, found)
@@ -142,7 +179,9 @@ def observe_companies(work: Work, found: Mapping[int, Item], gone: frozenset[int
     return NOBODY
 
 
-def observe_contacts(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+def observe_contacts(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
+) -> frozenset[int]:
     """A contact that is gone is looked up again; one that changed its company takes its outcomes along."""
     now = work.now()
     with work.service.store.transaction() as tx:

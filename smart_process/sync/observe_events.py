@@ -28,7 +28,9 @@ def new_code() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
 
 
-def observe(work: Work, found: Mapping[int, Item], gone: frozenset[int]) -> frozenset[int]:
+def observe(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
+) -> frozenset[int]:
     """Take over events just read, and that some are gone."""
     binding = work.binding
     seen = {

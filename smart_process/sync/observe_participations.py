@@ -15,11 +15,11 @@ from typing import Any
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
-from smart_process.schema import CONTACT
+from smart_process.people import Identity
 from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import merging, newcomers, observation, picture, stage_moves
+from smart_process.sync import contacts, form_answers, merging, newcomers, observation, picture, stage_moves
 from smart_process.sync.existing import existing
 from smart_process.sync.observation import TYPED
 from smart_process.sync.picture import Picture
@@ -37,13 +37,18 @@ def history(work: Work, item_ids: Sequence[int]) -> Commands:
 
 
 def observe(
-    work: Work, found: Mapping[int, Item], gone: frozenset[int], moved: stage_moves.History | None = None
+    work: Work,
+    found: Mapping[int, Item],
+    gone: frozenset[int],
+    last: frozenset[int] = frozenset(),
+    moved: stage_moves.History | None = None,
 ) -> frozenset[int]:
     """Compare participations just read with what was known and record what is new.
 
     Args:
+        last: items that get no further look: a form's guest is then who its contact says.
         moved: answers to :func:`history`, when they came along with the items.
-    Returns ids of items whose event is not known yet: look again.
+    Returns ids of items whose event is not known yet, or whose form's answers cannot be read yet: look again.
     """
     binding = work.binding
     with work.service.store.reading() as tx:
@@ -56,7 +61,7 @@ def observe(
     rows = {item_id: known.get(item_id) or by_uid.get(seen[item_id]["xml_id"]) for item_id in found}
     moves = stage_moves.read(work, binding.participation.entity_type_id, _to_ask(rows), moved)
     strangers = {item_id: found[item_id] for item_id, row in rows.items() if row is None}
-    contacts = _contacts(work, strangers)
+    around = _around(work, strangers)
     standing = _standing(work, rows, found, gone)
     with work.service.store.transaction() as tx:
         for item_id, row in rows.items():
@@ -66,7 +71,8 @@ def observe(
         unplaced = {
             item_id
             for item_id in strangers
-            if not _appeared(tx, work, found[item_id], seen[item_id], contacts, moves.get(item_id, []))
+            if _too_early(around, found[item_id], last)
+            or not _appeared(tx, work, found[item_id], seen[item_id], around, moves.get(item_id, []))
         }
         for row in store.participations_by_item(tx, work.portal_id, gone).values():
             _removed(tx, work, row)
@@ -130,19 +136,30 @@ def _to_ask(rows: Mapping[int, Any]) -> dict[int, int]:
     }
 
 
-def _contacts(work: Work, strangers: Mapping[int, Item]) -> dict[int, Item]:
-    """The contacts behind items that appeared, with their phones and mails."""
+@dataclass(frozen=True)
+class Around:
+    """What belongs to items that appeared: contacts with their phones and mails, and answers of forms by item."""
+
+    contacts: Mapping[int, Item]
+    answers: Mapping[int, Identity]
+
+
+def _around(work: Work, strangers: Mapping[int, Item]) -> Around:
     ids = sorted({picture.number(item.get("contactId")) for item in strangers.values()} - {0})
-    if not ids:
-        return {}
-    pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
-    replies = work.read(
-        {
-            f"c{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
-            for n, page in enumerate(pages)
-        }
+    forms = [item_id for item_id, item in strangers.items() if picture.number(item.get("webformId"))]
+    eti = work.binding.participation.entity_type_id
+    replies = work.read({str(one): form_answers.command(eti, one) for one in forms})
+    read = {one: form_answers.read(replies[str(one)], work.settings.region) for one in forms}
+    answers = {one: typed for one, typed in read.items() if typed is not None}
+    return Around(contacts.cards(work, ids) if ids else {}, answers)
+
+
+def _too_early(around: Around, item: Item, last: frozenset[int]) -> bool:
+    """A form's activity follows its item (trap 6): who filled it in is worth a few seconds."""
+    item_id = int(item["id"])
+    return (
+        bool(picture.number(item.get("webformId"))) and item_id not in around.answers and item_id not in last
     )
-    return {int(item["id"]): item for reply in replies.values() for item in reply["items"]}
 
 
 def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
@@ -198,7 +215,7 @@ def _appeared(
     work: Work,
     item: Item,
     now: Picture,
-    contacts: Mapping[int, Item],
+    around: Around,
     moves: Sequence[stage_moves.Move],
 ) -> bool:
     """An item nobody of us made: a form's submission or a person's card. ``False``: its event is not known (yet)."""
@@ -210,8 +227,9 @@ def _appeared(
             eti = work.binding.event.entity_type_id
             marks.mark(tx, work.portal_id, "pull", [f"{eti}:{parent}"], now=work.now())
         return False
-    contact = contacts.get(picture.number(item.get("contactId")))
-    placed = newcomers.place(tx, work, item, contact, event["id"])
+    contact = around.contacts.get(picture.number(item.get("contactId")))
+    guest = around.answers.get(int(item["id"]))
+    placed = newcomers.place(tx, work, item, contact, guest, event["id"])
     if placed.surplus:
         # The person takes part already: this card is merged into the one that has the ticket.
         marks.mark(tx, work.portal_id, "merge", [f"{placed.participation_id}:{item['id']}"], now=work.now())
@@ -219,6 +237,8 @@ def _appeared(
     shadow: Picture = {}
     picture.note_form_title(shadow, item)
     shadow |= now
+    if placed.guessed:
+        shadow[picture.FORM_CLIENT] = {name: now[name] for name in picture.CLIENT if now.get(name)}
     stage_moves.remember(shadow, moves)
     store.update(tx, t.participation, placed.participation_id, item_id=int(item["id"]), shadow=shadow)
     facts = _stage_facts(item, {}, stage_moves.by_people({}, moves))

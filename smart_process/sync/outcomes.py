@@ -35,6 +35,7 @@ class Way:
         command: what is to be sent for an outcome and those it speaks for, ``None`` when nothing is.
         made: keeps what an answer said.
         pulled: kind and key of the mark by which a deal or task is read again.
+        refused: deals with a create the portal refused; false when it cannot.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Way:
     find: Callable[[Work, Sequence[Row]], Mapping[str, int]]
     command: Callable[[Work, Row, Bound], Command | None]
     made: Callable[[Tx, Work, Row, Any, datetime], None]
+    refused: Callable[[Tx, Work, Row, errors.B24Error], bool] = lambda *_: False
 
 
 def push(work: Work, way: Way) -> int:
@@ -114,6 +116,9 @@ def _settle(tx: Tx, work: Work, way: Way, one: Mark, row: Row, reply: Any, now: 
         way.made(tx, work, row, reply.result, now)
         marks.done(tx, [one])
         return
+    if isinstance(reply, errors.Rejected) and not row["item_id"] and way.refused(tx, work, row, reply):
+        marks.done(tx, [one])
+        return
     failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
     if isinstance(reply, errors.Rejected) and row["item_id"]:
         # Perhaps somebody deleted it, which is a decision: the pull finds out and takes up what is held here.
@@ -128,9 +133,22 @@ def hand_over(tx: Tx, work: Work, row: Row, item_id: int, now: datetime, *, key:
         key: names the occasion, when it is not the first.
     """
     data = {"kind": row["kind"], "item_id": item_id, "priority": row["priority"], "rule": row["rule"]}
-    fact = NewFact(Kind.OUTCOME_CREATED, now, "app", key or f"outcome:{row['id']}", data=data)
     ids = row["content"]["participations"]
-    journal.record(tx, {pid: [fact] for pid in ids}, now=now)
+    keys = dict.fromkeys(ids, key) if key else _occasions(tx, row, ids)
+    facts = {pid: [NewFact(Kind.OUTCOME_CREATED, now, "app", one, data=data)] for pid, one in keys.items()}
+    journal.record(tx, facts, now=now)
     for pid in ids:
         store.update(tx, t.participation, pid, outcome_id=row["id"])
     marks.mark(tx, work.portal_id, journal.PUSH, ids, now=now)
+
+
+def _occasions(tx: Tx, row: Row, ids: Sequence[int]) -> dict[int, str]:
+    """Keys for those this outcome does not speak for now: who left it and came back is handed over again."""
+    spoken_for = set(outcome_store.spoken_for(tx, row["id"], ids))
+    first = f"outcome:{row['id']}"
+    before = journal.history(tx, [pid for pid in ids if pid not in spoken_for])
+    times = {
+        pid: sum(one.kind is Kind.OUTCOME_CREATED and f"{one.key}:".startswith(f"{first}:") for one in past)
+        for pid, past in before.items()
+    }
+    return {pid: f"{first}:again:{times[pid]}" if times[pid] else first for pid in times}

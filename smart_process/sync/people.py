@@ -5,21 +5,27 @@ A create whose answer was lost is looked up by our own key before it is repeated
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from b24 import errors
 from b24.store import marks
+from b24.store.engine import Tx
 from b24.store.marks import Mark
-from smart_process.identities import SOMEBODY_NEW
-from smart_process.matching import Decision, common_company, decide_contact
-from smart_process.people import Contact, Identity, company_key, email_of, phone_of
+from smart_process import identities
+from smart_process.identities import describe
+from smart_process.matching import Decision, common_company, decide_contact, named
+from smart_process.people import Contact, Identity, company_key
 from smart_process.schema import APP, COMPANY, CONTACT
-from smart_process.store import guests, journal
+from smart_process.store import decisions, guests
+from smart_process.store import people as people_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import companies, merging, picture
+from smart_process.sync import companies, contacts, merging, picture
+from smart_process.sync.contacts import contact_card
 from smart_process.sync.segments import account
 from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
@@ -36,6 +42,10 @@ class Case:
     row: Row
     decision: Decision | None = None
     company_id: int | None = None
+    # Cards of the named company's name: somebody is asked whether one of them is meant.
+    company_candidates: list[dict[str, Any]] = field(default_factory=list)
+    # What people answered before: who this is, which company is meant.
+    answers: Mapping[str, Row] = field(default_factory=dict)
     # Its company is being made: the person waits for it.
     waits: bool = False
     # The card was made by us, now or in a call whose answer was lost.
@@ -48,11 +58,14 @@ def resolve(work: Work) -> int:
     if not claimed:
         return 0
     with work.service.store.reading() as tx:
-        rows = {str(row["id"]): row for row in store.people(tx, [int(one.key) for one in claimed])}
+        found = store.people(tx, [int(one.key) for one in claimed])
+        rows = {str(row["id"]): row for row in found if row["merged_into"] is None}
+        answers = _answers(tx, work, rows)
     work.finish([one for one in claimed if one.key not in rows])
-    cases = [Case(one, rows[one.key]) for one in claimed if one.key in rows]
+    cases = [Case(one, rows[one.key], answers=answers[one.key]) for one in claimed if one.key in rows]
     try:
         _look_up(work, cases)
+        _named_companies(work, cases)
         _companies(work, cases)
     except errors.B24Error as error:
         all_unread(work, [case.mark for case in cases], error)
@@ -85,38 +98,69 @@ def _wait(work: Work, cases: Sequence[Case]) -> None:
             )
 
 
+def _answers(tx: Tx, work: Work, rows: Mapping[str, Row]) -> dict[str, dict[str, Row]]:
+    """By person and question: what people in the portal answered before."""
+    who = {key: (identities.person_key(describe(row)), row["id"]) for key, row in rows.items()}
+    which = {key: (identities.company_question(row), row["id"]) for key, row in rows.items()}
+    found = {
+        name: decisions.remembered(tx, work.portal_id, asked)
+        for name, asked in (("person", who), ("company", which))
+    }
+    return {key: {name: some[key] for name, some in found.items() if key in some} for key in rows}
+
+
 def _look_up(work: Work, cases: Sequence[Case]) -> None:
     new = [case for case in cases if case.row["match"] == "new"]
     commands: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for case in new:
         commands |= _searches(case)
     hits = work.read(commands)
-    ids = {key: _contact_ids(found) for key, found in hits.items()}
-    cards = _cards(work, sorted({one for some in ids.values() for one in some}))
-    for case in new:
-        theirs = {one for key, some in ids.items() if key.partition(".")[0] == case.mark.key for one in some}
-        person = _identity(case.row)
-        ours = {
-            one: contact_card(cards[one], work.settings.region, person)
-            for one in sorted(theirs)
-            if one in cards
-        }
-        made = [one for one in ids.get(f"{case.mark.key}.made", []) if one in ours]
-        if made:
-            case.decision, case.made = Decision(contact=ours[made[0]]), True
-        elif case.row["candidates"] == SOMEBODY_NEW:
-            case.decision = Decision()
-        else:
-            case.decision = decide_contact(person, list(ours.values()))
+    ids = {key: contacts.ids_of(found) for key, found in hits.items()}
+    chosen = {one for case in new if (one := _chosen(case))}
+    cards = contacts.cards(work, sorted({one for some in ids.values() for one in some} | chosen))
+    with work.service.store.reading() as tx:
+        holders = store.people_by_contact(tx, work.portal_id, cards)
+        for case in new:
+            theirs = {
+                one for key, some in ids.items() if key.partition(".")[0] == case.mark.key for one in some
+            }
+            wanted = sorted((theirs | {_chosen(case)}) & cards.keys())
+            made = [one for one in ids.get(f"{case.mark.key}.made", []) if one in cards]
+            case.made = bool(made)
+            mine = {one: contact_card(cards[one], work.settings.region, describe(case.row)) for one in wanted}
+            case.decision = (
+                Decision(contact=mine[made[0]]) if made else _decide(tx, work, case, mine, holders)
+            )
+
+
+def _chosen(case: Case) -> int:
+    """The card somebody said is this person's; 0 when nobody did."""
+    return picture.number(case.answers.get("person", {}).get("contact_id"))
+
+
+def _decide(tx: Tx, work: Work, case: Case, cards: Mapping[int, Contact], holders: Sequence[Row]) -> Decision:
+    answer = case.answers.get("person", {}).get("answer")
+    if answer == decisions.CARD and _chosen(case) in cards:
+        return Decision(contact=cards[_chosen(case)])
+    if answer in (decisions.NEW, decisions.NONE):
+        return Decision(never=answer == decisions.NONE)
+    held: dict[int, list[Identity]] = defaultdict(list)
+    for row in holders:
+        if row["id"] != case.row["id"]:
+            held[row["contact_id"]].append(describe(row))
+    person = describe(case.row)
+    around = people_store.neighbours(tx, work.portal_id, [person])
+    others = [known.one for known in around if known.row.id != case.row["id"]]
+    return decide_contact(person, list(cards.values()), neighbours=others, holders=held)
 
 
 def _searches(case: Case) -> dict[str, tuple[str, Mapping[str, Any]]]:
     row, key = case.row, case.mark.key
     searches: dict[str, tuple[str, Mapping[str, Any]]] = {}
     if row["email"]:
-        searches[f"{key}.email"] = _find("EMAIL", [row["email"]])
+        searches[f"{key}.email"] = contacts.search("EMAIL", [row["email"]])
     if row["phone"]:
-        searches[f"{key}.phone"] = _find("PHONE", phone_spellings(row["phone"]))
+        searches[f"{key}.phone"] = contacts.search("PHONE", contacts.phone_spellings(row["phone"]))
     if case.mark.sent_at is not None:
         # Our create may have been executed: it carries our key.
         wanted = {"originatorId": APP, "originId": row["uid"]}
@@ -127,91 +171,69 @@ def _searches(case: Case) -> dict[str, tuple[str, Mapping[str, Any]]]:
     return searches
 
 
-def _find(kind: str, values: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
-    return "crm.duplicate.findbycomm", {"type": kind, "values": list(values), "entity_type": "CONTACT"}
-
-
-def phone_spellings(phone: str) -> list[str]:
-    """How a number may stand in the CRM: findbycomm compares whole numbers (trap 49)."""
-    if phone.startswith("+7"):
-        return [phone, f"8{phone[2:]}", phone[1:]]
-    return [phone, phone[1:]]
-
-
-def _contact_ids(found: Any) -> list[int]:
-    # findbycomm answers `[]` for nothing and an object otherwise; a list answers with items.
-    if isinstance(found, Mapping):
-        hits = found["items"] if "items" in found else found.get("CONTACT", [])
-        return [int(one["id"] if isinstance(one, Mapping) else one) for one in hits]
-    return []
-
-
-def _cards(work: Work, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    pages = [list(ids[at : at + 50]) for at in range(0, len(ids), 50)]
-    replies = work.read(
-        {
-            f"p{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
-            for n, page in enumerate(pages)
-        }
-    )
-    return {int(item["id"]): item for reply in replies.values() for item in reply["items"]}
-
-
-def contact_card(item: Mapping[str, Any], region: str, person: Identity | None = None) -> Contact:
-    """A contact as ``crm.item.*`` shows it, addresses and numbers normalised.
-
-    Of several mails and phones those count that ``person`` has too, else the first ones.
-    """
-    emails = [email_of(str(one.get("value", ""))) for one in _fm(item, "EMAIL")]
-    phones = [phone_of(str(one.get("value", "")), region) for one in _fm(item, "PHONE")]
-    return Contact(
-        last_name=str(item.get("lastName") or ""),
-        first_name=str(item.get("name") or ""),
-        email=_shared(emails, person.email if person else ""),
-        phone=_shared(phones, person.phone if person else ""),
-        position=str(item.get("post") or ""),
-        contact_id=int(item["id"]),
-        company_id=picture.number(item.get("companyId")) or None,
-    )
-
-
-def _shared(values: Sequence[str], wanted: str) -> str:
-    return wanted if wanted in values else next((one for one in values if one), "")
-
-
-def _fm(item: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    return [one for one in item.get("fm") or [] if isinstance(one, Mapping) and one.get("typeId") == kind]
-
-
-def _identity(row: Row) -> Identity:
-    return Identity(
-        row["last_name"], row["first_name"], row["email"], row["phone"], row["company_name"], row["position"]
-    )
+def _named_companies(work: Work, cases: Sequence[Case]) -> None:
+    """A person of several companies stands for the one they named; else their card's primary one stays."""
+    asking = {
+        case.mark.key: case.decision.contact
+        for case in cases
+        if case.decision
+        and case.decision.contact
+        and len(case.decision.contact.company_ids) > 1
+        and company_key(case.row["company_name"])
+        and not case.row["company_id"]
+    }
+    ids = sorted({one for contact in asking.values() for one in contact.company_ids})
+    titles = companies.titles(work, ids)
+    for case in cases:
+        contact = asking.get(case.mark.key)
+        if contact:
+            theirs = [(one, titles[one]) for one in contact.company_ids if one in titles]
+            meant = named(theirs, case.row["company_name"])
+            case.decision = Decision(
+                contact=replace(contact, company_id=meant[0] if len(meant) == 1 else contact.company_id)
+            )
 
 
 def _companies(work: Work, cases: Sequence[Case]) -> None:
     """The company of everybody without one: the one we made, a card of that name with evidence, or a new one."""
+    for case in cases:
+        case.company_id = case.answers.get("company", {}).get("company_id")
     lacking = {case.mark.key: case for case in cases if _company_open(case)}
     if not lacking:
         return
-    found = companies.find(work, {key: case.row for key, case in lacking.items()})
-    # No company is matched by its name alone without a person's yes: its guest goes without one.
-    missing = {key: case.row for key, case in lacking.items() if key not in found}
+    asking = {key: case.row for key, case in lacking.items() if _company_answer(case) != decisions.NEW}
+    found = companies.find(work, asking) if asking else {}
+    # No company is matched by its name alone without a person's yes: its guest goes without one meanwhile.
+    missing = {key: case.row for key, case in lacking.items() if key not in found and _may_make(case)}
     made = companies.wanted(work, missing) if missing else {}
     for key, case in lacking.items():
         company = found.get(key, made.get(key))
-        case.company_id = company if isinstance(company, int) else None
+        if isinstance(company, companies.Undecided):
+            case.company_candidates = company.candidates
+        else:
+            case.company_id = company
         case.waits = key in made and made[key] is None
 
 
+def _company_answer(case: Case) -> str:
+    return str(case.answers.get("company", {}).get("answer", ""))
+
+
+def _may_make(case: Case) -> bool:
+    return case.decision is None or not case.decision.never
+
+
 def _company_open(case: Case) -> bool:
+    answer = _company_answer(case)
     if case.row["company_id"] or not company_key(case.row["company_name"]):
         return False
-    if case.decision is None:
+    if answer in (decisions.CARD, decisions.NONE):
         return False
+    if case.decision is None:
+        return answer == decisions.NEW
     if case.decision.contact is not None:
         return case.decision.contact.company_id is None
-    return case.decision.create
+    return case.decision.create or case.decision.never
 
 
 def _make(work: Work, cases: Sequence[Case]) -> None:
@@ -307,28 +329,22 @@ def _conclude(work: Work, cases: Sequence[Case]) -> None:
             _conclude_one(tx, work, case, now)
 
 
-def _conclude_one(tx: Any, work: Work, case: Case, now: Any) -> None:
+def _conclude_one(tx: Tx, work: Work, case: Case, now: datetime) -> None:
     row, decision = case.row, case.decision
     values: dict[str, Any] = {"company_id": _company_of(case)}
+    if case.company_candidates or values["company_id"]:
+        values["company_candidates"] = [] if values["company_id"] else case.company_candidates
     if decision is not None and decision.contact is not None:
         made = case.made or row["match"] == "created"
         values |= {"contact_id": decision.contact.contact_id, "match": "created" if made else "matched"}
         values["candidates"] = []
     elif decision is not None:
-        values |= {"match": "undecided", "candidates": list(decision.candidates)}
+        match = "none" if decision.never else "undecided"
+        values |= {"match": match, "candidates": list(decision.candidates)}
     store.update(tx, t.person, row["id"], **values)
-    if values.get("contact_id"):
-        merging.twins(tx, work.portal_id, row["id"], values["contact_id"], now)
     takes_part = store.participations_of_people(tx, [row["id"]])
-    marks.mark(tx, work.portal_id, journal.PUSH, [one["id"] for one in takes_part], now=now)
-    subjects = {
-        journal.subject_of(company, row["id"]) for company in (row["company_id"], values["company_id"])
-    }
-    marks.mark(
-        tx,
-        work.portal_id,
-        journal.DECIDE,
-        [f"{one['event_id']}:{subject}" for one in takes_part for subject in subjects],
-        now=now,
-    )
+    if values.get("contact_id"):
+        merging.one_person(tx, work.portal_id, row["id"], values["contact_id"], now)
+    followed = {row["company_id"], values["company_id"]}
+    identities.follow(tx, work.portal_id, takes_part, followed, row["id"], now)
     marks.done(tx, [case.mark])

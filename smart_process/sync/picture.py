@@ -35,6 +35,9 @@ def moment(value: Any) -> str:
 
 FORM_TITLE = "_form_title"
 """In a shadow: the title a form gave the card."""
+FORM_CLIENT = "_form_client"
+"""In a shadow: the contact and company a form took its guest for, who is somebody else."""
+CLIENT = ("contact_ids", "company_id")
 EVENT_FIELDS = {spec.name: spec for spec in TYPES["event"].fields}
 PARTICIPATION_FIELDS = {spec.name: spec for spec in TYPES["participation"].fields}
 

@@ -14,9 +14,9 @@ from b24 import errors
 from b24.answers import Answer
 from b24.store import marks
 from b24.store.marks import Mark
-from smart_process.schema import COMPANY, CONTACT, DEAL
+from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD
 from smart_process.store import sync as store
-from smart_process.sync import observe_deals, observe_events, observe_participations, picture
+from smart_process.sync import leads, observe_deals, observe_events, observe_participations, picture
 from smart_process.sync.stage_moves import History
 from smart_process.sync.work import Work, all_unread, later
 
@@ -30,8 +30,9 @@ LOOKS = 3
 found counts as gone, and what cannot be placed as nobody's."""
 
 Items = Mapping[int, Mapping[str, Any]]
-Observer = Callable[[Work, Items, frozenset[int]], frozenset[int]]
-"""Takes the items that were read and the ids that were not found; answers with ids to be looked at again."""
+Observer = Callable[[Work, Items, frozenset[int], frozenset[int]], frozenset[int]]
+"""Takes the items that were read, the ids that are gone and those that get no further look; answers with ids to be
+looked at again."""
 
 
 def items(work: Work) -> int:
@@ -59,6 +60,7 @@ def _observers(work: Work) -> dict[int, Observer]:
         COMPANY: observe_deals.observe_companies,
         CONTACT: observe_deals.observe_contacts,
         binding.participation.entity_type_id: observe_participations.observe,
+        LEAD: leads.observe,
         DEAL: observe_deals.observe,
     }
 
@@ -102,13 +104,13 @@ def _observe(
 ) -> None:
     found = {int(item["id"]): item for item in reply.result["items"]}
     missing = frozenset(page) - found.keys()
-    gone = frozenset(item_id for item_id in missing if marked[item_id].attempts >= LOOKS - 1)
+    last = frozenset(item_id for item_id in page if marked[item_id].attempts >= LOOKS - 1)
     try:
-        unplaced = observer(work, found, gone)
+        unplaced = observer(work, found, missing & last, last)
     except errors.B24Error as error:
         all_unread(work, [marked[item_id] for item_id in page], error)
         return
-    again = [marked[one] for one in (missing - gone) | unplaced if marked[one].attempts < LOOKS - 1]
+    again = [marked[one] for one in (missing - last) | unplaced if marked[one].attempts < LOOKS - 1]
     with work.service.store.transaction() as tx:
         for one in again:
             marks.retry(tx, one, at=later(one, work.now()), error="not readable yet")
@@ -137,7 +139,7 @@ def _select(work: Work, entity_type_id: int) -> list[str]:
         return picture.select(binding.participation, (binding.event.entity_type_id, DEAL))
     if entity_type_id == DEAL:
         return [*observe_deals.DEAL_SELECT, binding.parent_event]
-    # Contacts and companies: without a selection, because only then `fm` comes along.
+    # Contacts, companies and leads: without a selection, because only then `fm` comes along.
     return []
 
 

@@ -154,17 +154,33 @@ def _look(work: Work, item_ids: Sequence[int]) -> tuple[str, Mapping[str, Any]]:
 
 def _ours(work: Work, row: Row) -> Picture:
     ours = picture.participation(row, ticket_link=f"{work.service.public_url}/t/{row['ticket']}")
-    shadow = row["shadow"]
-    # Links to people are theirs to change: we only fill what is empty.
-    if row["contact_id"] and not shadow.get("contact_ids"):
-        ours["contact_ids"] = [row["contact_id"]]
-    if row["company_id"] and not shadow.get("company_id"):
-        ours["company_id"] = row["company_id"]
+    ours |= _client(row)
     if row["responsible_id"] and row["item_id"] is None:
         ours["responsible_id"] = row["responsible_id"]
     if row["outcome_kind"] == "deal" and row["outcome_item_id"]:
         ours["deal_id"] = row["outcome_item_id"]
     return ours
+
+
+def _client(row: Row) -> Picture:
+    """Links to people are theirs to change: we only fill what is empty, and put right what a form had guessed."""
+    shadow, guessed = row["shadow"], row["shadow"].get(picture.FORM_CLIENT, {})
+    decided = row["match"] in ("matched", "created", "none")
+    mine: Picture = {
+        "contact_ids": [row["contact_id"]] if row["contact_id"] else [],
+        "company_id": row["company_id"] or 0,
+    }
+    return {
+        name: value
+        for name, value in mine.items()
+        if (value and not shadow.get(name))
+        or (
+            decided
+            and (value or row["match"] == "none")
+            and name in guessed
+            and shadow.get(name) == guessed[name]
+        )
+    }
 
 
 def _changed(row: Row, ours: Picture) -> Picture:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from b24 import errors, portals
 from b24.store import marks
+from smart_process import rehearsal
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.store import sync as store
@@ -21,7 +22,9 @@ OVERLAP = timedelta(days=1)
 
 
 def every_portal(service: Service) -> None:
-    """Sweep all active portals; a portal that cannot be read now is read next time."""
+    """Sweep all active portals; a portal that cannot be read now is read next time. Old rehearsals are forgotten."""
+    with service.store.transaction() as tx:
+        rehearsal.wipe_old(tx, service.clock())
     with service.store.reading() as tx:
         ids = portals.active_ids(tx)
     for portal_id in ids:

@@ -17,6 +17,7 @@ from b24.client import Client
 from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
+from b24.transport import through_s
 from smart_process.schema import Binding
 from smart_process.service import Service
 from smart_process.settings import Settings
@@ -108,7 +109,7 @@ class Work:
 
     def certain_at(self, sent_at: datetime) -> datetime:
         """From when on the portal can no longer be executing what left at ``sent_at``."""
-        return sent_at + timedelta(seconds=self.service.portals.cut_s + 5)
+        return sent_at + timedelta(seconds=through_s(self.service.portals.cut_s))
 
 
 def failed(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_at: datetime) -> None:

@@ -11,13 +11,13 @@ import requests
 import responses as mocked
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
+from b24 import portals as stored
 from b24.answers import Answer
 from b24.errors import (
     AccessLost,
     Ambiguous,
     B24Error,
     Rejected,
-    SetupMissing,
     Throttled,
     Unavailable,
     Untrusted,
@@ -129,12 +129,48 @@ def test_refused_refresh_pauses_the_portal_and_nothing_is_called_any_more(
     assert len(http.calls) == before
 
 
-def test_wrong_client_secret_keeps_tokens_and_portal(world: World, http: mocked.RequestsMock) -> None:
+def test_wrong_client_secret_pauses_holds_nothing_and_keeps_the_tokens(
+    world: World, http: mocked.RequestsMock
+) -> None:
     http.post(f"{ENDPOINT}profile", json=EXPIRED, status=401)
     http.get(TOKEN_URL, json={"error": "wrong_client"}, status=200)
-    with pytest.raises(SetupMissing):
+    # Not SetupMissing: that would hold the object at hand for a person, and it is not the object's fault.
+    with pytest.raises(AccessLost):
         world.client.call("profile")
-    assert (world.row().state, world.row().refresh_token) == ("active", "refresh-1")
+    row = world.row()
+    assert (row.state, row.state_reason, row.refresh_token) == ("paused", "wrong_client", "refresh-1")
+
+
+def test_a_paused_portal_is_asked_again_soon_and_then_more_rarely(
+    world: World, http: mocked.RequestsMock
+) -> None:
+    http.post(f"{ENDPOINT}profile", json={"error": "OVERLOAD_LIMIT"}, status=503)
+    with pytest.raises(AccessLost):
+        world.client.call("profile")
+    waits = []
+    for _ in range(5):
+        began = world.now
+        while not due(world):
+            world.now += timedelta(seconds=30)
+        waits.append((world.now - began).total_seconds())
+        assert not world.portals.probe(world.portal_id)
+    assert waits == [60, 300, 900, 3600, 3600]
+
+
+def due(world: World) -> bool:
+    with world.portals.store.reading() as tx:
+        return stored.paused_ids(tx, due=world.now) == [world.portal_id]
+
+
+def test_a_portal_that_does_not_answer_keeps_the_reason_of_its_pause(
+    world: World, http: mocked.RequestsMock
+) -> None:
+    http.post(f"{ENDPOINT}profile", json={"error": "PAYMENT_REQUIRED"}, status=403)
+    with pytest.raises(AccessLost):
+        world.client.call("profile")
+    http.replace(mocked.POST, f"{ENDPOINT}profile", body="<html>", status=502)
+    assert not world.portals.probe(world.portal_id)
+    assert world.row().state_reason == "PAYMENT_REQUIRED"
 
 
 def test_portal_that_lets_us_in_again_is_resumed(world: World, http: mocked.RequestsMock) -> None:

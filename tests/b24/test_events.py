@@ -33,6 +33,8 @@ def portal(**changes: Any) -> Portal:
         "language": "ru",
         "state": ACTIVE,
         "state_reason": "",
+        "application": "5:local.1",
+        "changed_at": NOW,
     }
     return Portal(**values | changes)
 

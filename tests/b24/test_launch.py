@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,10 +20,12 @@ from b24.launch import (
     Viewer,
     accept_installation,
     accept_token,
+    heal,
     parse_launch,
     verify_page,
     verify_viewer,
 )
+from b24.store import tables
 from tests.b24.conftest import Local
 from tests.recordings import names, post
 
@@ -275,6 +278,54 @@ def test_action_of_an_open_page_is_checked_with_the_token_it_sends(local: Local)
     assert verify_viewer(local.world.portals, viewer.portal_id, token).user_id == viewer.user_id
     with pytest.raises(Untrusted):
         verify_viewer(local.world.portals, viewer.portal_id, "forged")
+
+
+def test_a_token_of_another_application_of_the_portal_opens_nothing(local: Local) -> None:
+    viewer = installed(local)
+    # The same administrator, who opened another application: it could act here in their name.
+    foreign = requests.get(f"{local.sandbox.url}/sandbox/access", timeout=20).json()["access_token"]
+    with pytest.raises(Untrusted) as caught:
+        verify_viewer(local.world.portals, viewer.portal_id, foreign)
+    assert caught.value.code == "OTHER_APPLICATION"
+    with pytest.raises(Untrusted):
+        verify_page(local.world.portals, replace(local.open(), auth_id=foreign))
+
+
+def test_a_portal_installed_before_its_application_was_kept_is_asked_once(local: Local) -> None:
+    viewer = installed(local)
+    known = local.world.row().application
+    with local.world.portals.store.transaction() as tx:
+        tx.execute(sa.update(tables.portal).values(application=None))
+    assert verify_page(local.world.portals, local.open()).user_id == viewer.user_id
+    assert local.world.row().application == known != ""
+
+
+def test_another_administrator_takes_over_a_portal_whose_installer_left(local: Local) -> None:
+    installer = user(local, admin=True)
+    accept_installation(local.world.portals, local.open(user_id=installer["id"]))
+    local.world.portal_id = 1
+    local.control(f"users/{installer['id']}/dismiss")
+    with pytest.raises(AccessLost):
+        local.world.client.call("profile")
+    assert local.world.row().state == "paused"
+    colleague = user(local)
+    theirs = local.open(user_id=colleague["id"])
+    assert not heal(local.world.portals, theirs, verify_page(local.world.portals, theirs))
+    assert local.world.row().user_id == int(installer["id"])
+    ours = local.open()
+    viewer = verify_page(local.world.portals, ours)
+    assert heal(local.world.portals, ours, viewer)
+    assert (local.world.row().state, local.world.row().user_id) == ("active", viewer.user_id)
+    assert local.world.client.call("profile")["ADMIN"] is True
+
+
+def test_a_portal_that_works_takes_nobody_s_tokens(local: Local) -> None:
+    installed(local)
+    before = local.world.row()
+    other = user(local, admin=True)
+    theirs = local.open(user_id=other["id"])
+    assert not heal(local.world.portals, theirs, verify_page(local.world.portals, theirs))
+    assert local.world.row() == before
 
 
 def token_event(local: Local, application_token: str, **tokens: Any) -> PortalEvent:

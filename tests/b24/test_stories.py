@@ -14,7 +14,7 @@ import requests
 
 from b24.answers import Answer
 from b24.client import Client, Portals
-from b24.errors import AccessLost, Ambiguous, B24Error, Rejected, SetupMissing, Throttled, Unavailable
+from b24.errors import AccessLost, Ambiguous, B24Error, Rejected, Throttled, Unavailable
 from b24.launch import accept_installation
 from b24.sandbox.server import Options, Sandbox
 from b24.store.engine import Store
@@ -211,10 +211,11 @@ def test_dismissed_installer_pauses_the_portal_until_another_administrator_insta
     assert client.call("profile")["ID"] == str(colleague["id"])
 
 
-def test_registration_that_was_deleted_is_a_matter_of_setup(local: Local, client: Client) -> None:
+def test_registration_that_was_deleted_pauses_the_portal(local: Local, client: Client) -> None:
     local.control("uninstall", {"client_id": local.app["client_id"]})
-    with pytest.raises(SetupMissing):
+    with pytest.raises(AccessLost):
         client.call("profile")
+    assert (local.world.row().state, local.world.row().state_reason) == ("paused", "wrong_client")
 
 
 @pytest.fixture

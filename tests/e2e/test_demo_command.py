@@ -138,8 +138,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
-def played(state: Path) -> dict[str, Any]:
-    done = run(state, "--play", "--json", *GUESTS)
+def played(state: Path, *more: str) -> dict[str, Any]:
+    done = run(state, "--play", "--json", *GUESTS, *more)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
     result: dict[str, Any] = json.loads(done.stdout)
@@ -154,6 +154,17 @@ def test_a_day_played_twice_is_one_day(first: DemoProcess, state: Path) -> None:
     assert once["mails"]["ticket"] > 0
     assert sum(once["deals"].values()) + sum(once["tasks"].values()) > 0
     assert once["rest"]["refused"] == 0
+
+
+def test_colleagues_work_in_the_crm_while_the_day_runs(first: DemoProcess, state: Path) -> None:
+    """What they typed stands, nobody is called twice, and portal and journal agree although cards were deleted."""
+    result = played(state, "--edits")
+    assert (result["differences"], result["called_twice"], result["overwritten"]) == (0, 0, 0)
+    assert result["typed"] > 0
+    # Which edits there are follows from the seed; deletions and merges are among them.
+    assert {"note", "delete_card", "company_merge", "dismissed"} <= {
+        what for what, times in result["edits"].items() if times
+    }
 
 
 def test_a_difference_ends_the_play_with_1_and_is_told_in_words(first: DemoProcess, state: Path) -> None:

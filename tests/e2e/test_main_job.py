@@ -205,7 +205,7 @@ def read_the_card(desk: Desk, place: Place) -> None:
     timeline = frame.locator("ol.timeline")
     for words in ("CRM-форм", "Письмо отправлено: билет", "Пришёл", "Отметка: Просит расчёт"):
         expect(timeline).to_contain_text(words)
-    expect(frame.locator(".why")).to_contain_text("расчёт")
+    expect(frame.locator("dl.facts", has_text="Правило")).to_contain_text("расчёт")
     expect(desk.page.locator("ol.stages [aria-current=step]")).to_have_text("Передан в продажи")
 
 

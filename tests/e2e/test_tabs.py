@@ -113,7 +113,7 @@ def test_a_flag_set_in_the_tab_becomes_a_fact_with_its_author(tabs: Tabs, desk: 
     expect(tab.get_by_text("Сохранено")).to_be_visible()
     tabs.drain()
     expect(tab.get_by_text("Отметка: Просит расчёт")).to_be_visible(timeout=30_000)
-    expect(tab.get_by_role("heading", name="Почему передан в продажи")).to_be_visible(timeout=30_000)
+    expect(tab.get_by_role("heading", name="Передан в продажи")).to_be_visible(timeout=30_000)
     (fact,) = [
         row
         for row in tabs.rows(t.fact)

@@ -374,3 +374,20 @@ def test_a_search_needs_two_letters(door: Door, query: str) -> None:
         "/api/v1/people", query_string={"q": query}, headers={"Authorization": f"Bearer {door.token}"}
     )
     assert (reply.status_code, reply.mimetype) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(("role", "result"), [("supervise", "done"), ("scan", "refused")])
+def test_a_supervisor_takes_back_whoever_noted_the_arrival(door: Door, role: str, result: str) -> None:
+    guest = door.guest()
+    door.scan(guest.ticket)
+    undo = {
+        "action_id": "s1",
+        "participation": guest.id,
+        "reason": "не тот гость",
+        "set_at": door.now.isoformat(),
+    }
+    token = door.enrol(role=role)
+    (answer,) = door.call("/api/v1/annulments", {"annulments": [undo]}, token).json["results"]
+    assert answer["result"] == result
+    assert (door.seat(guest).arrived_at is None) is (result == "done")
+    assert len(door.facts(guest, Kind.ARRIVAL_ANNULLED)) == (result == "done")

@@ -200,12 +200,27 @@ def test_a_link_for_phones_is_good_for_enrolling(tabs: Tabs) -> None:
     assert (found.gates, found.role, event.id) == (("Главный вход", "Зал А"), "supervise", tabs.event_id)
 
 
-ACTIONS = ("segment/select", "invite", "closing/now", "closing/stop", "enrolment", "mail/again", "person")
+ACTIONS = (
+    "segment/select",
+    "invite",
+    "closing/now",
+    "closing/stop",
+    "enrolment",
+    "gates",
+    "phone/revoke",
+    "case",
+    "rehearsal/start",
+    "rehearsal/wipe",
+    "mail/again",
+    "person",
+    "company",
+)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_needs_the_viewers_own_token(tabs: Tabs, action: str) -> None:
-    reply = tabs.call(f"event/{action}", {"segment": {}}, token="")
+    body = {"segment": {}, "gates": [], "case": "scan:1:x", "answer": "same"}
+    reply = tabs.call(f"event/{action}", body, token="")
     assert (reply.status_code, reply.get_json()["code"]) == (403, "no_viewer_token")
 
 
@@ -226,7 +241,8 @@ def test_a_permit_is_good_for_its_own_card_and_viewer_only(tabs: Tabs) -> None:
         assert tabs.call("event/invite", {"permit": permit}, token="", **session).status_code == 403
 
 
-@pytest.mark.parametrize("action", [*ACTIONS, "segment/preview"])
+# Starting a rehearsal reads no body: nothing in it can be hostile.
+@pytest.mark.parametrize("action", [*(one for one in ACTIONS if one != "rehearsal/start"), "segment/preview"])
 @pytest.mark.parametrize(
     "body",
     [
@@ -247,6 +263,9 @@ def test_a_permit_is_good_for_its_own_card_and_viewer_only(tabs: Tabs) -> None:
         {"gates": ["я" * 65], "contact": -5},
         {"gates": ["a"] * 21},
         {"role": "admin"},
+        {"person": 1, "answer": "card"},
+        {"person": 1, "answer": "new", "contact": 5, "company": 5},
+        {"person": 1, "answer": ["new"]},
     ],
 )
 def test_a_hostile_body_is_refused_or_harmless(tabs: Tabs, action: str, body: Any) -> None:
@@ -281,7 +300,11 @@ def undecided(tabs: Tabs) -> tuple[int, int]:
                 "name": "Алма",
                 "lastName": f"Оспанова{tabs.event_id}",
                 "fm": [
-                    {"typeId": "EMAIL", "valueType": "WORK", "value": f"office{tabs.event_id}@alma.example"}
+                    {
+                        "typeId": "EMAIL",
+                        "valueType": "WORK",
+                        "value": f"alma.ospanova{tabs.event_id}@alma.example",
+                    }
                 ],
             },
         },
@@ -290,7 +313,7 @@ def undecided(tabs: Tabs) -> tuple[int, int]:
         from smart_process.people import Identity
         from smart_process.store.people import find_or_add_person
 
-        who = Identity("Сергеев", "Пётр", f"office{tabs.event_id}@alma.example", "", "", "")
+        who = Identity("Сергеев", "Пётр", f"alma.ospanova{tabs.event_id}@alma.example", "", "", "")
         person = find_or_add_person(tx, 1, who, tabs.place.service.clock())
         pid = journal.add_participation(tx, portal_id=1, event_id=tabs.event_id, person_id=person)
         assert pid is not None
@@ -303,22 +326,84 @@ def undecided(tabs: Tabs) -> tuple[int, int]:
 def test_an_undecided_guest_becomes_the_chosen_contact(tabs: Tabs) -> None:
     person, contact = undecided(tabs)
     assert f"№ {contact}" in tabs.part("undecided")
-    assert tabs.call("event/person", {"person": person, "contact": contact + 1000}).status_code == 400
-    assert tabs.call("event/person", {"person": person, "contact": contact}).status_code == 200
+    answer = {"person": person, "answer": "card", "contact": contact}
+    assert tabs.call("event/person", answer | {"contact": contact + 1000}).status_code == 400
+    assert tabs.call("event/person", answer).status_code == 200
     tabs.drain()
     (row,) = tabs.rows(t.person, t.person.c.id == person)
     assert (row.contact_id, row.match) == (contact, "matched")
     assert tabs.part("undecided") == ""
-    assert tabs.call("event/person", {"person": person, "contact": contact}).status_code == 404
+    assert tabs.call("event/person", answer).status_code == 404
 
 
 def test_an_undecided_guest_becomes_a_new_contact(tabs: Tabs) -> None:
     person, contact = undecided(tabs)
-    assert tabs.call("event/person", {"person": person, "contact": 0}).status_code == 200
+    assert tabs.call("event/person", {"person": person, "answer": "new"}).status_code == 200
     tabs.drain()
     (row,) = tabs.rows(t.person, t.person.c.id == person)
     assert row.match == "created"
     assert row.contact_id not in (None, contact)
+
+
+def test_a_guest_whom_nobody_is_gets_no_contact_when_somebody_says_so(tabs: Tabs) -> None:
+    person, contact = undecided(tabs)
+    assert "имя другое; e-mail совпадает" in tabs.part("undecided")
+    assert tabs.call("event/person", {"person": person, "answer": "none"}).status_code == 200
+    tabs.drain()
+    (row,) = tabs.rows(t.person, t.person.c.id == person)
+    assert (row.match, row.contact_id) == ("none", None)
+    with tabs.place.service.store.reading() as tx:
+        kept = tx.execute(t.decision.select().where(t.decision.c.person_id == person)).one()
+    assert (kept.answer, kept.actor) == ("none", "user:1")
+    assert tabs.part("undecided") == ""
+    assert f"№ {contact}" not in tabs.page().text
+
+
+def test_a_colleague_who_cannot_see_the_candidate_cannot_choose_it(tabs: Tabs) -> None:
+    person, contact = undecided(tabs)
+    rest = tabs.place.rest
+    user = int(rest.control("users", {"name": "Без", "last_name": "Контактов"})["id"])
+    rest.control(f"users/{user}/rights", {"entity_type_id": CONTACT, "read": "none"})
+    answer = {"person": person, "answer": "card", "contact": contact}
+    refused = tabs.call("event/person", answer, user_id=user)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "closed_card")
+    rest.control(f"users/{user}/rights", {"entity_type_id": tabs.event_type, "update": "none"})
+    refused = tabs.call("event/person", answer | {"answer": "new", "contact": 0}, user_id=user)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "no_right")
+    (row,) = tabs.rows(t.person, t.person.c.id == person)
+    assert row.match == "undecided"
+
+
+def test_the_choice_between_companies_is_made_on_the_tab(tabs: Tabs) -> None:
+    n = tabs.event_id
+    namesakes = [
+        tabs.place.rest("crm.item.add", {"entityTypeId": COMPANY, "fields": {"title": f"{form} Омега{n}"}})[
+            "item"
+        ]["id"]
+        for form in ("ТОО", "АО")
+    ]
+    now = tabs.place.service.clock()
+    with tabs.place.service.store.transaction() as tx:
+        from smart_process.people import Identity
+        from smart_process.store.people import find_or_add_person
+
+        who = Identity("Ким", "Лев", f"lev{n}@gmail.com", "", f"Омега{n}", "")
+        person = find_or_add_person(tx, 1, who, now)
+        pid = journal.add_participation(tx, portal_id=1, event_id=tabs.event_id, person_id=person)
+        assert pid is not None
+        journal.record(tx, {pid: [NewFact(Kind.REGISTERED, now, "guest", "r")]}, now=now)
+    tabs.drain()
+    html = tabs.get("event/parts/undecided").get_json()["html"]
+    assert "Чья это компания?" in html
+    assert f"/crm/company/merge/?id={namesakes[0]},{namesakes[1]}" in html
+    answer = {"person": person, "answer": "card", "company": namesakes[1]}
+    assert tabs.call("event/company", answer | {"company": 10**6}).status_code == 400
+    assert tabs.call("event/company", answer).status_code == 200
+    tabs.drain()
+    (row,) = tabs.rows(t.person, t.person.c.id == person)
+    assert row.company_id == namesakes[1]
+    assert tabs.part("undecided") == ""
+    assert tabs.call("event/company", answer).status_code == 404
 
 
 def test_a_failed_mail_is_shown_and_sent_again(crowd: Tabs) -> None:

@@ -47,6 +47,13 @@ class Guest:
         (row,) = self.tabs.rows(t.participation, t.participation.c.id == self.id)
         return row
 
+    def field(self, name: str) -> str:
+        return self.tabs.place.binding.participation.fields[name]
+
+    def item(self) -> dict[str, Any]:
+        where = {"entityTypeId": self.tabs.card_type, "id": self.item_id}
+        return dict(self.tabs.place.rest("crm.item.get", where)["item"])
+
     def path(self) -> str:
         reply = self.tabs.get("participation/path", item_id=self.item_id)
         assert reply.status_code == 200, reply.text
@@ -110,7 +117,7 @@ def test_a_flag_changed_in_the_portal_is_read_at_once(guest: Guest) -> None:
     guest.tabs.drain()
     assert guest.row().flags == {"quote_requested": True}
     assert "Отметка: Просит расчёт" in guest.path()
-    assert "правило «Запрос расчёта»" in guest.path()
+    assert "Правило «Запрос расчёта»" in guest.path()
 
 
 def test_the_tab_offers_the_ticket_only_to_whom_it_opens_the_door(guest: Guest) -> None:
@@ -153,7 +160,48 @@ def test_an_annulment_without_a_reason_changes_nothing(guest: Guest, body: Any) 
     assert guest.row().arrived_at is not None
 
 
-@pytest.mark.parametrize("action", ["resend", "annul"])
+def test_a_flag_is_taken_back_once_with_its_reason_and_in_the_portal_too(guest: Guest) -> None:
+    guest.record(Kind.ARRIVED, actor="device:3")
+    guest.record(Kind.FLAG_SET, actor="device:3", flag="quote_requested")
+    guest.tabs.drain()
+    body = {"reason": "Перепутали гостей", "click": "0123456789abcdef"}
+    for _ in range(2):
+        assert guest.call("withdraw/quote_requested", body).status_code == 200
+    guest.tabs.drain()
+    assert guest.row().flags == {}
+    assert [one.data["reason"] for one in guest.facts() if one.kind is Kind.FLAG_WITHDRAWN] == [
+        "Перепутали гостей"
+    ]
+    assert "Отметка снята: Просит расчёт – Перепутали гостей" in guest.path()
+    assert guest.item()[guest.field(flag_field("quote_requested"))] == "N"
+
+
+@pytest.mark.parametrize("flag", ["quote_requested", "no-such-flag"])
+def test_a_flag_that_is_not_set_is_not_taken_back(guest: Guest, flag: str) -> None:
+    before = guest.facts()
+    reply = guest.call(f"withdraw/{flag}", {"reason": "x", "click": "0123456789"})
+    assert reply.status_code == (404 if "-" in flag else 200)
+    assert guest.facts() == before
+
+
+def test_a_note_written_in_the_portal_is_shown_to_be_edited(guest: Guest) -> None:
+    guest.record(Kind.NOTE, actor="device:3", text="Ждёт <каталог>")
+    page = guest.tabs.get("participation/path", item_id=guest.item_id).get_json()["html"]
+    assert f'data-field="{guest.field("note")}">Ждёт &lt;каталог&gt;</textarea>' in page
+
+
+def test_an_outcome_is_shown_without_a_word_about_other_guests(guest: Guest) -> None:
+    """It may speak for colleagues whose cards this viewer may not read."""
+    guest.record(Kind.ARRIVED, actor="device:3")
+    guest.record(Kind.FLAG_SET, actor="device:3", flag="quote_requested")
+    person = next(row for row in guest.tabs.rows(t.person) if row.id == guest.row().person_id)
+    guest.tabs.drain()
+    told = guest.path()
+    assert "Сделка №" in told
+    assert person.last_name not in told
+
+
+@pytest.mark.parametrize("action", ["resend", "annul", "withdraw/quote_requested"])
 def test_an_action_needs_the_viewers_own_token(guest: Guest, action: str) -> None:
     reply = guest.call(action, {"reason": "x", "click": "0123456789"}, token="")
     assert (reply.status_code, reply.get_json()["code"]) == (403, "no_viewer_token")

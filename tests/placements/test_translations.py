@@ -20,12 +20,24 @@ PARTS = ("handlers", "smart_process", "placements")
 # Texts handed to the translator by a variable: every Russian literal there is one.
 HANDED_ON = (
     "handlers/install.py",
+    "placements/client_tab.py",
+    "placements/deal_tab.py",
+    "placements/door_tab.py",
     "placements/event_actions.py",
     "placements/event_tab.py",
     "placements/home.py",
     "placements/pages.py",
     "placements/participation_tab.py",
+    "placements/roles.py",
     "placements/session.py",
+    "placements/settings_page.py",
+    "placements/settings_sections.py",
+    "placements/viewing.py",
+    "smart_process/checkup.py",
+    "smart_process/doctor.py",
+    "smart_process/rule_table.py",
+    "smart_process/rule_words.py",
+    "smart_process/settings_forms.py",
     "smart_process/timeline.py",
 )
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")

@@ -1,4 +1,4 @@
-"""The decision at the door as a table: who scans, whose ticket, what the phone showed."""
+"""What a decision is made from: where a device stands, whose ticket it is, when it happened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from smart_process import door_words
-from smart_process.checkin import Ruling, Scan, Verdict, decide, moment, skew_of
+from smart_process.admission import Verdict
+from smart_process.checkin import Ruling, moment, skew_of
 from smart_process.store.devices import Device
 from smart_process.store.door import Seat
 
@@ -51,56 +52,35 @@ SEAT = Seat(
     company="",
     position="",
 )
-V = Verdict
-
-# device, seat (None: no such ticket), gate, verdict, verdict after the phone let the person in
-CASES: list[tuple[str, dict[str, Any], dict[str, Any] | None, str, Verdict, Verdict]] = [
-    ("registered", {}, {}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("selected only", {}, {"stage": "selected"}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("no-show of yesterday", {}, {"stage": "no_show"}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("arrived", {}, {"arrived_at": NOW}, "entrance", V.ALREADY_ADMITTED, V.CONFLICT),
-    ("cancelled", {}, {"cancelled": True}, "entrance", V.CANCELLED, V.CONFLICT),
-    ("removed", {}, {"removed": True}, "entrance", V.CANCELLED, V.CONFLICT),
-    (
-        "cancelled after arrival",
-        {},
-        {"arrived_at": NOW, "cancelled": True},
-        "entrance",
-        V.CANCELLED,
-        V.CONFLICT,
-    ),
-    ("event called off", {"event_stage": "cancelled"}, {}, "entrance", V.CANCELLED, V.CONFLICT),
-    ("event removed", {"event_removed": True}, {}, "entrance", V.CANCELLED, V.CONFLICT),
-    ("event not open yet", {"event_stage": "planning"}, {}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("event closed", {"event_stage": "closed"}, {}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("long before the start", {"starts_at": NOW + timedelta(days=5)}, {}, "entrance", V.ADMITTED, V.ADMITTED),
-    ("another gate", {}, {}, "hall", V.WRONG_GATE, V.CONFLICT),
-    ("another gate, arrived", {}, {"arrived_at": NOW}, "hall", V.WRONG_GATE, V.CONFLICT),
-    ("any gate", {"gates": ()}, {}, "hall", V.ADMITTED, V.ADMITTED),
-    ("gate in another case", {}, {}, "Entrance", V.WRONG_GATE, V.CONFLICT),
-    ("another event", {}, {"event_id": 2}, "entrance", V.WRONG_EVENT, V.WRONG_EVENT),
-    ("another event, another gate", {}, {"event_id": 2}, "hall", V.WRONG_EVENT, V.WRONG_EVENT),
-    ("no such ticket", {}, None, "entrance", V.UNKNOWN, V.UNKNOWN),
-    ("revoked", {"revoked_at": NOW}, {}, "entrance", V.REVOKED, V.REVOKED),
-    ("revoked, no such ticket", {"revoked_at": NOW}, None, "entrance", V.REVOKED, V.REVOKED),
-]
 
 
 @pytest.mark.parametrize(
-    ("device", "seat", "gate", "verdict", "let_in"),
-    [case[1:] for case in CASES],
-    ids=[case[0] for case in CASES],
+    ("changed", "called_off", "revoked"),
+    [
+        ({}, False, False),
+        ({"event_stage": "cancelled"}, True, False),
+        ({"event_removed": True}, True, False),
+        ({"event_stage": "planning"}, False, False),
+        ({"event_stage": "closed"}, False, False),
+        ({"starts_at": NOW + timedelta(days=5)}, False, False),
+        ({"revoked_at": NOW}, False, True),
+    ],
 )
-def test_the_verdict_follows_from_device_ticket_and_gate(
-    device: dict[str, Any], seat: dict[str, Any] | None, gate: str, verdict: Verdict, let_in: Verdict
+def test_a_device_stands_where_its_event_and_its_revocation_say(
+    changed: dict[str, Any], called_off: bool, revoked: bool
 ) -> None:
-    phone = replace(DEVICE, **device)
-    held = None if seat is None else replace(SEAT, **seat)
-    scan = Scan("a" * 32, gate, NOW, ticket="t")
-    assert decide(phone, held, scan) is verdict
-    for shown in Verdict:
-        expected = let_in if shown is Verdict.ADMITTED else verdict
-        assert decide(phone, held, replace(scan, shown=shown)) is expected
+    place = replace(DEVICE, **changed).place
+    assert (place.event, place.gates) == (1, ("entrance",))
+    assert (place.called_off, place.revoked) == (called_off, revoked)
+
+
+@pytest.mark.parametrize(
+    ("changed", "cancelled"), [({}, False), ({"cancelled": True}, True), ({"removed": True}, True)]
+)
+def test_a_seat_is_a_ticket_that_counts_unless_cancelled_or_removed(
+    changed: dict[str, Any], cancelled: bool
+) -> None:
+    assert replace(SEAT, **changed).as_ticket.cancelled is cancelled
 
 
 @pytest.mark.parametrize(

@@ -141,4 +141,7 @@ def test_placement_codes_carry_the_portals_own_types() -> None:
     assert [one.code_in({"event": 1040, "participation": 1042}) for one in PLACEMENTS] == [
         "CRM_DYNAMIC_1040_DETAIL_TAB",
         "CRM_DYNAMIC_1042_DETAIL_TAB",
+        "CRM_CONTACT_DETAIL_TAB",
+        "CRM_COMPANY_DETAIL_TAB",
+        "CRM_DEAL_DETAIL_TAB",
     ]

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from b24.sandbox.crm import categories
-from b24.sandbox.crm.objects import DEAL
+from b24.sandbox.crm.objects import DEAL, QUOTE, SMART_INVOICE
 from b24.sandbox.crm.schema import changed
 
 LEAD_STAGES = (
@@ -15,6 +15,12 @@ LEAD_STAGES = (
     ("PROCESSED", "Обработан", 30, "N", "#47E4C2", None),
     ("CONVERTED", "Качественный лид", 40, "Y", "#7BD500", "S"),
     ("JUNK", "Некачественный лид", 50, "Y", "#FF5752", "F"),
+)
+QUOTE_STAGES = (
+    ("DRAFT", "Новое", 10, "Y", "#39A8EF", None),
+    ("SENT", "Отправлено клиенту", 20, "N", "#2FC6F6", None),
+    ("APPROVED", "Принято", 30, "Y", "#7BD500", "S"),
+    ("DECLAINED", "Отклонено", 40, "Y", "#FF5752", "F"),
 )
 _PLAIN: dict[str, tuple[tuple[str, str], ...]] = {
     "SOURCE": (
@@ -89,5 +95,20 @@ def found(portal: Any) -> None:
         "INSERT INTO crm_category (entity_type_id, id, name, sort, is_default)"
         " VALUES (?, 0, 'Общая', 300, 'Y')",
         (DEAL,),
+    )
+    complete(portal)
+    changed(db)
+
+
+def complete(portal: Any) -> None:
+    """Add what portals founded by an earlier version lack: quotes and invoices; inside a transaction."""
+    db: sqlite3.Connection = portal.db
+    if db.execute("SELECT 1 FROM crm_category WHERE entity_type_id = ?", (SMART_INVOICE,)).fetchone():
+        return
+    categories.add_stages(db, "QUOTE_STATUS", "", QUOTE_STAGES, None)
+    categories.create(db, SMART_INVOICE, "Общая", default=True)
+    db.executemany(
+        "INSERT INTO crm_relation (parent_type, child_type, children_list) VALUES (?, ?, 'Y')",
+        [(DEAL, SMART_INVOICE), (QUOTE, SMART_INVOICE)],
     )
     changed(db)

@@ -8,9 +8,17 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from b24.sandbox.crm.objects import CLASSIC, DEAL, LEAD, OWNER_TYPES, upper_name
+from b24.sandbox.crm.objects import CLASSIC, DEAL, LEAD, OWNER_TYPES, QUOTE, SMART_INVOICE, upper_name
 from b24.sandbox.crm.params import fields_of, integer, is_yes, required, text
-from b24.sandbox.crm.schema import Category, ObjectType, as_entity_type_id, changed, next_id, read_schema
+from b24.sandbox.crm.schema import (
+    Category,
+    ObjectType,
+    as_entity_type_id,
+    changed,
+    next_id,
+    read_schema,
+    stage_entity,
+)
 from b24.sandbox.kernel import Answer, Call, RestError, method
 
 #: (code, name, sort, system, colour, semantics) of a new funnel of a smart process.
@@ -20,6 +28,12 @@ SMART_STAGES = (
     ("CLIENT", "Согласование", 30, "N", "#10e5fc", None),
     ("SUCCESS", "Успех", 40, "Y", "#00ff00", "S"),
     ("FAIL", "Провал", 50, "Y", "#ff0000", "F"),
+)
+INVOICE_STAGES = (
+    ("N", "Новый", 10, "Y", "#39A8EF", None),
+    ("S", "Отправлен клиенту", 20, "N", "#2FC6F6", None),
+    ("P", "Оплачен", 30, "Y", "#7BD500", "S"),
+    ("D", "Не оплачен", 40, "Y", "#FF5752", "F"),
 )
 DEAL_STAGES = (
     ("NEW", "Новая", 10, "Y", "#39A8EF", None),
@@ -46,8 +60,8 @@ def create(
         (entity_type_id, category_id, name, max(sort, 0), "Y" if default else "N"),
     )
     prefix = f"C{category_id}:" if deal else f"DT{entity_type_id}_{category_id}:"
-    entity = f"DEAL_STAGE_{category_id}" if deal else f"DYNAMIC_{entity_type_id}_STAGE_{category_id}"
-    add_stages(db, entity, prefix, DEAL_STAGES if deal else SMART_STAGES, category_id)
+    stages = {DEAL: DEAL_STAGES, SMART_INVOICE: INVOICE_STAGES}.get(entity_type_id, SMART_STAGES)
+    add_stages(db, stage_entity(entity_type_id, category_id), prefix, stages, category_id)
     changed(db)
     return category_id
 
@@ -81,8 +95,9 @@ def add_stages(
 def _kind(call: Call) -> ObjectType:
     number = as_entity_type_id(required(call, "entityTypeId"))
     kind = read_schema(call.db).type(number)
-    if number == LEAD:
-        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {OWNER_TYPES[LEAD][0]} is not supported")
+    if number in (LEAD, QUOTE):
+        name = OWNER_TYPES[number][0]
+        raise RestError("ENTITY_TYPE_NOT_SUPPORTED", f"Entity type {name} is not supported")
     return kind
 
 

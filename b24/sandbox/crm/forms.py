@@ -299,12 +299,27 @@ def _make_item(
 
 
 def _record(portal: Any, form: Form, item_id: int, given: dict[str, Any]) -> None:
-    """The filled form as an activity in the timeline of the new item."""
+    """The filled form as an activity in the timeline of the new item.
+
+    Source of the answers' shape: bitrix24/b24phpsdk, Services/CRM/Activity/Result/WebForm.
+    """
     answers = [
-        {"CAPTION": each.caption, "NAME": each.name, "VALUES": listing(given[each.name])}
+        {
+            "type": each.kind,
+            "code": _code(portal, form, each),
+            "required": each.required,
+            "caption": each.caption,
+            "value": listing(given[each.name]),
+        }
         for each in form.shown_fields
         if given.get(each.name) not in (None, "", [])
     ]
+    about = {
+        "IS_USED_USER_CONSENT": bool(form.agreement),
+        "AGREEMENTS": [form.agreement] if form.agreement else [],
+        "IP": "",
+        "LINK": "",
+    }
     activities.write(
         portal,
         None,
@@ -317,9 +332,19 @@ def _record(portal: Any, form: Form, item_id: int, given: dict[str, Any]) -> Non
             "completed": "N",
             "direction": 1,
             "responsible_id": form.assigned_by_id,
-            "provider_params": json.dumps({"FORM": {"ID": form.id}, "FIELDS": answers}, ensure_ascii=False),
+            "provider_params": json.dumps(
+                {"FIELDS": answers, "FORM": about, "VISITED_PAGES": []}, ensure_ascii=False
+            ),
         },
     )
+
+
+def _code(portal: Any, form: Form, each: FormField) -> str:
+    """A field's code: the entity's name and the field's, ``CONTACT_LAST_NAME``."""
+    entity = each.entity.upper()
+    if each.entity == "item":
+        entity = read_schema(portal.db).symbol(form.target_type)
+    return f"{entity}_{each.target}"
 
 
 def _result(portal: Any, form: Form, item_id: int, found: clients.Client) -> dict[str, Any]:

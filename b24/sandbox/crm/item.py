@@ -147,7 +147,10 @@ def item_list(call: Call) -> Answer:
         original=original_names(call),
     )
     names = _selected(call)
-    shown = [reading.show(call.portal, each, names, original=original_names(call)) for each in items]
+    # a row without any of the selected names is an empty PHP array
+    shown: list[Any] = [
+        reading.show(call.portal, each, names, original=original_names(call)) or [] for each in items
+    ]
     following = start + PAGE if total > start + PAGE and start >= 0 else None
     return Answer({"items": shown}, total, following)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 LEAD, DEAL, CONTACT, COMPANY, QUOTE, SMART_INVOICE = 1, 2, 3, 4, 7, 31
 CLASSIC = (LEAD, DEAL, CONTACT, COMPANY)
+#: Objects every portal has; quotes and invoices are worked with by ``crm.item.*`` only.
+SYSTEM = (*CLASSIC, QUOTE, SMART_INVOICE)
 #: Objects with a row of phones and e-mails of their own.
 WITH_COMMUNICATIONS = (LEAD, CONTACT, COMPANY)
 
@@ -137,6 +139,8 @@ currencyId crm_currency - Валюта
 title string - Название
 {_PERSON}
 companyTitle string - Название компании
+skype string rd Skype
+icq string rd ICQ
 address text rd Адрес
 comments text - Комментарий
 webformId integer - Создано CRM-формой
@@ -243,7 +247,73 @@ categoryId crm_category r Воронка
 observers user m Наблюдатели
 contactIds crm_contact m Контакты
 """
-SYSTEM_DECLARATIONS = {LEAD: _LEAD, DEAL: _DEAL, CONTACT: _CONTACT, COMPANY: _COMPANY}
+_QUOTE = f"""{_COMMON_HEAD}
+dateCreateShort datetime rd Дата создания (кратко)
+dateModifyShort datetime rd Дата изменения (кратко)
+leadId crm_lead - Лид
+dealId crm_deal - Сделка
+companyId crm_company - Компания
+contactId crm_contact - Контакт
+personTypeId integer - Тип плательщика
+mycompanyId crm_company - Реквизиты вашей компании
+title string - Название
+stageId crm_status:QUOTE_STATUS - Стадия
+closed boolean rv Закрыто
+{_MONEY}
+comments text - Комментарий
+commentsType integer - Вид комментария
+begindate date - Дата начала
+begindateShort datetime rd Дата начала (кратко)
+closedate date - Дата завершения
+closedateShort datetime rd Дата завершения (кратко)
+quoteNumber string - Номер предложения
+content text - Содержание
+contentType integer - Вид содержания
+terms text - Условия
+termsType integer - Вид условий
+storageTypeId integer - Вид хранилища
+storageElementIds integer m Файлы
+locationId location - Местоположение
+webformId integer - Создано CRM-формой
+clientTitle string - Клиент
+clientAddr string - Адрес клиента
+clientContact string - Контакт клиента
+clientEmail string - E-mail клиента
+clientPhone string - Телефон клиента
+clientTpId string - ИНН клиента
+clientTpaId string - КПП клиента
+searchContent text rd Поиск
+hasProducts boolean rd Есть товары
+{_ACTIVITY}{_UTM}
+actualDate date - Действительно до
+contactIds crm_contact m Контакты
+"""
+_INVOICE = f"""{_COMMON_HEAD}
+xmlId string - Внешний код
+title string - Название
+webformId integer - Создано CRM-формой
+movedBy user r Кто сменил стадию
+movedTime datetime r Когда сменена стадия
+categoryId crm_category - Воронка
+stageId crm_status:STAGE - Стадия
+previousStageId crm_status:STAGE r Предыдущая стадия
+begindate date - Дата выставления
+closedate date - Срок оплаты
+companyId crm_company - Компания
+contactId crm_contact - Контакт
+{_MONEY}
+mycompanyId crm_company - Реквизиты вашей компании
+{_SOURCE}
+comments text - Комментарий
+accountNumber string - Номер счёта
+locationId location - Местоположение
+{_ACTIVITY}{_UTM}
+observers user m Наблюдатели
+contactIds crm_contact m Контакты
+"""
+SYSTEM_DECLARATIONS = {
+    LEAD: _LEAD, DEAL: _DEAL, CONTACT: _CONTACT, COMPANY: _COMPANY, QUOTE: _QUOTE, SMART_INVOICE: _INVOICE,
+}  # fmt: skip
 
 #: Fields of a smart process: (setting that brings them or "", declaration).
 _SMART_PARTS: tuple[tuple[str, str], ...] = (

@@ -25,6 +25,11 @@ _COLUMNS = {
     **{name: Column(name.lower()) for name in ("FIELD_NAME", "USER_TYPE_ID", "XML_ID", *_FLAGS)},
 }  # fmt: skip
 _LABELS = ("EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL", "ERROR_MESSAGE", "HELP_MESSAGE")
+#: Languages of the cloud: the older methods show a label in each, set or not.
+_LANGUAGES = (
+    "ar", "br", "de", "en", "fr", "hi", "id", "in", "it", "ja", "kz", "la", "ms", "pl", "ru", "sc", "tc", "th", "tr",
+    "ua", "vn",
+)  # fmt: skip
 _MODERN = {
     "XML_ID": "xmlId", "SORT": "sort", "MULTIPLE": "multiple", "MANDATORY": "mandatory", "SHOW_FILTER": "showFilter",
     "EDIT_IN_LIST": "editInList", "IS_SEARCHABLE": "isSearchable", "SETTINGS": "settings",
@@ -43,7 +48,8 @@ def _shown(db: sqlite3.Connection, row: sqlite3.Row, language: str | None = None
     names = ("ID", "ENTITY_ID", "FIELD_NAME", "USER_TYPE_ID", "XML_ID", "SORT", *_FLAGS, "SETTINGS")
     shown = {name: modern[_camel(name)] for name in names}
     for name in _LABELS:
-        labels = {each: label or "" for each, label in modern[_camel(name)].items()}
+        labels = dict.fromkeys(_LANGUAGES, "")
+        labels |= {each: label or "" for each, label in modern[_camel(name)].items()}
         shown[name] = labels if language is None else labels.get(language) or None
     if "enum" in modern:
         options = {"ID": "id", "SORT": "sort", "VALUE": "value", "DEF": "def", "XML_ID": "xmlId"}
@@ -67,7 +73,7 @@ def _modern(fields: dict[str, Any]) -> dict[str, Any]:
     field = {modern: fields[name] for name, modern in _MODERN.items() if name in fields}
     label = fields.get("EDIT_FORM_LABEL", fields.get("LIST_COLUMN_LABEL", fields.get("LABEL")))
     if label is not None:
-        field["editFormLabel"] = label
+        field["editFormLabel"] = label if isinstance(label, dict) else dict.fromkeys(_LANGUAGES, label)
     return field
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from b24.sandbox.crm.names import camel_userfields
 from b24.sandbox.crm.objects import (
-    CLASSIC,
     DEAL,
     LEAD,
     OWNER_TYPES,
     QUOTE,
     SMART_INVOICE,
+    SYSTEM,
     SYSTEM_DECLARATIONS,
     Field,
     declared,
@@ -97,6 +97,19 @@ class Category:
     originator_id: str = ""
 
 
+def stage_entity(entity_type_id: int, category_id: int) -> str:
+    """Directory with the stages of a funnel: ``STATUS``, ``DEAL_STAGE_3``, ``DYNAMIC_128_STAGE_7``."""
+    if entity_type_id == LEAD:
+        return "STATUS"
+    if entity_type_id == QUOTE:
+        return "QUOTE_STATUS"
+    if entity_type_id == DEAL:
+        return f"DEAL_STAGE_{category_id}" if category_id else "DEAL_STAGE"
+    if entity_type_id == SMART_INVOICE:
+        return f"SMART_INVOICE_STAGE_{category_id}"
+    return f"DYNAMIC_{entity_type_id}_STAGE_{category_id}"
+
+
 @dataclass
 class ObjectType:
     """One kind of CRM object with everything needed to read and write its items."""
@@ -130,12 +143,8 @@ class ObjectType:
         return next((each for each in self.categories if each.is_default), None)
 
     def stage_entity(self, category_id: int) -> str:
-        """Directory with the stages of a funnel: ``STATUS``, ``DEAL_STAGE_3``, ``DYNAMIC_128_STAGE_7``."""
-        if self.entity_type_id == LEAD:
-            return "STATUS"
-        if self.entity_type_id == DEAL:
-            return f"DEAL_STAGE_{category_id}" if category_id else "DEAL_STAGE"
-        return f"DYNAMIC_{self.entity_type_id}_STAGE_{category_id}"
+        """Directory with the stages of a funnel; see :func:`stage_entity`."""
+        return stage_entity(self.entity_type_id, category_id)
 
     def field_of(self, name: str, *, original: bool) -> Field | None:
         """The field under a caller's name; ``original`` names custom fields ``UF_CRM_…``."""
@@ -244,7 +253,7 @@ def read_schema(db: sqlite3.Connection) -> Schema:
 
 def _load(db: sqlite3.Connection) -> Schema:
     schema = Schema(types={}, statuses=_statuses(db))
-    for number in CLASSIC:
+    for number in SYSTEM:
         symbol, _, title = OWNER_TYPES[number]
         schema.types[number] = ObjectType(number, symbol, title, None, {})
     for row in db.execute("SELECT * FROM crm_type ORDER BY id"):
@@ -291,18 +300,17 @@ def _add_categories(db: sqlite3.Connection, schema: Schema) -> None:
 def _add_parents(db: sqlite3.Connection, schema: Schema) -> None:
     for row in db.execute("SELECT parent_type, child_type FROM crm_relation ORDER BY position, parent_type"):
         kind = schema.types.get(row["child_type"])
-        known = row["parent_type"] in schema.types or row["parent_type"] in (QUOTE, SMART_INVOICE)
-        if kind is not None and known:
+        if kind is not None and row["parent_type"] in schema.types:
             kind.parents.append(row["parent_type"])
 
 
 def _add_fields(db: sqlite3.Connection, schema: Schema, kind: ObjectType) -> None:
     default = kind.default_category
-    stage_entity = kind.stage_entity(default.id if default else 0)
+    stages = kind.stage_entity(default.id if default else 0)
     if kind.is_smart_process:
-        fields = smart_process_fields(kind.settings, stage_entity)
+        fields = smart_process_fields(kind.settings, stages)
     else:
-        fields = declared(SYSTEM_DECLARATIONS[kind.entity_type_id])
+        fields = declared(SYSTEM_DECLARATIONS[kind.entity_type_id], stage_entity=stages)
     fields += [_parent_field(schema, number) for number in kind.parents]
     for each in fields + _custom_fields(db, kind, fields):
         kind.fields[each.name] = each

@@ -11,7 +11,7 @@ from typing import Any
 
 from b24.sandbox.crm import filters
 from b24.sandbox.crm.filters import Column
-from b24.sandbox.crm.objects import DEAL, LEAD
+from b24.sandbox.crm.objects import DEAL, LEAD, QUOTE, SMART_INVOICE
 from b24.sandbox.crm.params import integer, is_yes, mapping, text
 from b24.sandbox.crm.schema import ObjectType, Schema, changed, read_schema
 from b24.sandbox.crm.values import reader
@@ -31,7 +31,12 @@ DIRECTORIES = {
     "CALL_LIST": "Статусы обзвона",
     "EVENT_TYPE": "Тип события",
 }
-_STAGES = re.compile(r"(STATUS|QUOTE_STATUS|DEAL_STAGE(_\d+)?|DYNAMIC_\d+_STAGE_\d+)")
+_STAGES = re.compile(r"(STATUS|QUOTE_STATUS|DEAL_STAGE(_\d+)?|DYNAMIC_\d+_STAGE_\d+|SMART_INVOICE_STAGE_\d+)")
+#: Stages without funnels: directory -> (type, code of the first, successful and failed stage).
+_PLAIN_STAGES = {
+    "STATUS": (LEAD, "NEW", "CONVERTED", "JUNK"),
+    "QUOTE_STATUS": (QUOTE, "DRAFT", "APPROVED", "DECLAINED"),
+}
 _LIMITS = {"STATUS": 21, "QUOTE_STATUS": 22}
 _NUMBER = reader("integer")
 _COLUMNS = {
@@ -120,10 +125,10 @@ def known_directory(schema: Schema, entity_id: str) -> bool:
 
 def _prefix(entity_id: str) -> str:
     deal = re.fullmatch(r"DEAL_STAGE_(\d+)", entity_id)
-    smart = re.fullmatch(r"DYNAMIC_(\d+)_STAGE_(\d+)", entity_id)
+    smart = re.fullmatch(r"(?:DYNAMIC_(\d+)|SMART_INVOICE)_STAGE_(\d+)", entity_id)
     if deal:
         return f"C{deal[1]}:"
-    return f"DT{smart[1]}_{smart[2]}:" if smart else ""
+    return f"DT{smart[1] or SMART_INVOICE}_{smart[2]}:" if smart else ""
 
 
 def _category_of(entity_id: str) -> int | None:
@@ -247,13 +252,20 @@ def status_delete(call: Call) -> bool:
 def _in_use(db: sqlite3.Connection, row: sqlite3.Row) -> bool:
     if not _STAGES.fullmatch(row["entity_id"]):
         return False
-    owner = re.fullmatch(r"DYNAMIC_(\d+)_STAGE_\d+", row["entity_id"])
-    number = int(owner[1]) if owner else (LEAD if row["entity_id"] == "STATUS" else DEAL)
+    number = _owner_of(row["entity_id"])
     used = db.execute(
         "SELECT 1 FROM crm_item WHERE entity_type_id = ? AND category_id = ? AND stage_id = ? LIMIT 1",
         (number, row["category_id"] or 0, row["status_id"]),
     ).fetchone()
     return used is not None
+
+
+def _owner_of(entity_id: str) -> int:
+    """The type whose stages a directory holds."""
+    if entity_id in _PLAIN_STAGES:
+        return _PLAIN_STAGES[entity_id][0]
+    smart = re.fullmatch(r"(?:DYNAMIC_(\d+)|SMART_INVOICE)_STAGE_\d+", entity_id)
+    return int(smart[1] or SMART_INVOICE) if smart else DEAL
 
 
 @method("crm.status.entity.items", scope="crm")
@@ -274,17 +286,18 @@ def status_entity_types(call: Call) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for entity_id, name in DIRECTORIES.items():
         shown_type: dict[str, Any] = {"ID": entity_id, "NAME": name}
-        if entity_id == "STATUS":
-            shown_type |= {"SEMANTIC_INFO": _semantics("", "CONVERTED", "JUNK"), "ENTITY_TYPE_ID": LEAD}
+        if entity_id in _PLAIN_STAGES:
+            owner, *codes = _PLAIN_STAGES[entity_id]
+            shown_type |= {"SEMANTIC_INFO": _semantics("", *codes), "ENTITY_TYPE_ID": owner}
         result.append(shown_type)
     for kind in schema.types.values():
         result += [_funnel_type(kind, each.id) for each in kind.categories]
     return result
 
 
-def _semantics(prefix: str, success: str, failure: str) -> dict[str, Any]:
+def _semantics(prefix: str, first: str, success: str, failure: str) -> dict[str, Any]:
     return {
-        "START_FIELD": f"{prefix}NEW",
+        "START_FIELD": prefix + first,
         "FINAL_SUCCESS_FIELD": prefix + success,
         "FINAL_UNSUCCESS_FIELD": prefix + failure,
         "FINAL_SORT": 0,
@@ -300,7 +313,7 @@ def _funnel_type(kind: ObjectType, category_id: int) -> dict[str, Any]:
         shown_type |= {"NAME": f"Стадии сделки {category.name}"}
         if category_id:
             shown_type |= {"PARENT_ID": "DEAL_STAGE"}
-        shown_type["SEMANTIC_INFO"] = _semantics(prefix, "WON", "LOSE")
+        shown_type["SEMANTIC_INFO"] = _semantics(prefix, "NEW", "WON", "LOSE")
         if category_id:
             shown_type["PREFIX"] = prefix.removesuffix(":")
         scope = f"category_{category_id}" if category_id else ""
@@ -312,7 +325,7 @@ def _funnel_type(kind: ObjectType, category_id: int) -> dict[str, Any]:
         "PREFIX": prefix.removesuffix(":"),
         "FIELD_ATTRIBUTE_SCOPE": f"category_{category_id}",
         "ENTITY_TYPE_ID": kind.entity_type_id,
-        "IS_ENABLED": kind.settings.get("isStagesEnabled") == "Y",
+        "IS_ENABLED": not kind.is_smart_process or kind.settings.get("isStagesEnabled") == "Y",
         "CATEGORY_ID": category_id,
         "CATEGORY_NAME": category.name,
         "CATEGORY_SORT": category.sort,

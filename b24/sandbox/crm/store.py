@@ -14,7 +14,7 @@ from typing import Any
 
 from b24.sandbox.crm import history, links, multifields
 from b24.sandbox.crm.multifields import Change
-from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD, Field
+from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD, QUOTE, Field
 from b24.sandbox.crm.schema import FAILURE, SUCCESS, ObjectType, Schema, Stage, next_id, read_schema
 from b24.sandbox.crm.values import is_empty
 from b24.sandbox.kernel import RestError, tables
@@ -53,7 +53,9 @@ _COLUMN_OF = {upper: upper.lower() for upper in COLUMNS}
 #: Directory fields that stay empty, or are placed by the funnel.
 _NO_DEFAULT = frozenset({"HONORIFIC", "STAGE_ID", "PREVIOUS_STAGE_ID"})
 _BONDS = frozenset({"CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID"})
-_EVENT_NAMES = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY"}
+_EVENT_NAMES = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY", QUOTE: "QUOTE"}
+#: Numbers of documents, the item's own id unless the caller has a better one.
+_NUMBERS = frozenset({"QUOTE_NUMBER", "ACCOUNT_NUMBER"})
 #: Who wants to know that an item entered a stage: called with the portal, its entityTypeId, id and the stage.
 ENTERED: list[Callable[[Any, int, int, str], None]] = []
 
@@ -127,7 +129,7 @@ def _defaults(portal: Any, schema: Schema, kind: ObjectType, user_id: int | None
         "CURRENCY_ID": schema.currency,
         **dict.fromkeys(("OPPORTUNITY", "TAX_VALUE", "REVENUE"), 0.0),
         "BEGINDATE": today.isoformat(),
-        "CLOSEDATE": (today + timedelta(days=7)).isoformat(),
+        **dict.fromkeys(("CLOSEDATE", "ACTUAL_DATE"), (today + timedelta(days=7)).isoformat()),
         **{
             upper: status for upper, status in first.items() if upper not in ("STAGE_ID", "PREVIOUS_STAGE_ID")
         },
@@ -239,6 +241,8 @@ def create(
     filled |= _system_values(portal, user_id, stage) | (system or {})
     if "TITLE" in kind.by_upper and not filled.get("TITLE"):
         filled["TITLE"] = f"{kind.title} #{item_id}"
+    for number in _NUMBERS & kind.by_upper.keys():
+        filled[number] = filled.get(number) or str(item_id)
     _insert(db, kind, item_id, filled, stage)
     bind(db, kind, item_id, values)
     multifields.apply(db, kind.entity_type_id, item_id, communications or [])

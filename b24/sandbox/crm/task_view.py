@@ -10,7 +10,7 @@ import sqlite3
 from typing import Any
 
 from b24.sandbox.crm import owners
-from b24.sandbox.crm.params import integer
+from b24.sandbox.crm.params import integer, is_yes
 from b24.sandbox.crm.task_checklist import checklist_of
 from b24.sandbox.crm.values import iso_of
 from b24.sandbox.kernel import Call, RestError, tables
@@ -103,7 +103,8 @@ def shown(call: Call, row: sqlite3.Row, select: set[str] | None = None) -> dict[
     moments = {name: None if row[name.lower()] is None else iso_of(row[name.lower()]) for name in MOMENTS}
     stored = _stored(call, row) | moments
     if select is not None and "*" not in select:
-        stored = {name: value for name, value in stored.items() if name in select or name == "ID"}
+        wanted = {*select, "ID"} | ({"DESCRIPTION_IN_BBCODE"} if "DESCRIPTION" in select else set())
+        stored = {name: value for name, value in stored.items() if name in wanted}
     result = {_camel(name): value for name, value in stored.items()}
     result |= _related(call.db, row, select) | {"action": actions(call, row)}
     if select is None:
@@ -159,9 +160,44 @@ def _related(db: sqlite3.Connection, row: sqlite3.Row, select: set[str] | None) 
     if "UF_CRM_TASK" in wanted or "UF_*" in wanted:
         result["ufCrmTask"] = bindings_of(db, row["id"]) or False
     if "UF_TASK_WEBDAV_FILES" in wanted or "UF_*" in wanted:
-        result["ufTaskWebdavFiles"] = False
+        result |= {"ufTaskWebdavFiles": False, "ufMailMessage": None}
     if "CHECKLIST" in wanted or everything:
         result["checklist"] = checklist_of(db, row["id"])
+    return result
+
+
+def listed(call: Call, row: sqlite3.Row, select: set[str] | None, extras: dict[str, Any]) -> dict[str, Any]:
+    """What a list shows besides: fields counted on the fly, and those ``params`` ask for (tasks-task-list.md)."""
+    wanted = select or set()
+    result: dict[str, Any] = {}
+    if "DEADLINE" in wanted:
+        result["lengthDeadline"] = "1" if row["deadline"] else "0"
+    if "SUB_STATUS" in wanted:
+        late = (
+            row["status"] not in (DONE, CONTROL)
+            and (row["deadline"] or 2**62) < call.portal.now().timestamp()
+        )
+        result["subStatus"] = "-1" if late else str(row["status"])
+    if "COUNTERS" in wanted:
+        kinds = (
+            "expired",
+            "newComments",
+            "projectExpired",
+            "projectNewComments",
+            "mutedExpired",
+            "mutedNewComments",
+        )
+        result["counter"] = {"counters": dict.fromkeys(kinds, 0), "color": "gray", "value": 0}
+    if is_yes(extras.get("WITH_TIMER_INFO")):
+        result |= {"timeElapsed": None, "timerIsRunningForCurrentUser": "N"}
+    if is_yes(extras.get("WITH_PARSED_DESCRIPTION")):
+        result["parsedDescription"] = row["description"]
+    if is_yes(extras.get("WITH_RESULT_INFO")):
+        made = call.db.execute(
+            "SELECT 1 FROM task_comment WHERE task_id = ? AND result_id IS NOT NULL LIMIT 1", (row["id"],)
+        ).fetchone()
+        has = "Y" if made else "N"
+        result |= {"taskRequireResult": "N", "taskHasOpenResult": has, "taskHasResult": has}
     return result
 
 

@@ -24,6 +24,7 @@ from b24.sandbox.crm.task_view import (
     MOMENTS,
     WAITING,
     actions,
+    listed,
     may_remove,
     row_of,
     shown,
@@ -365,7 +366,8 @@ def task_get(call: Call) -> Any:
             "Invalid value {} to match with parameter {select}. Should be value of type array."
             " (internal error)",
         )
-    return {"task": shown(call, row, _names(select))}
+    names = _names(select)
+    return {"task": shown(call, row, None if names is None else names | {"FAVORITE"})}
 
 
 def _names(select: Any) -> set[str] | None:
@@ -398,7 +400,8 @@ def task_list(call: Call) -> Answer:
         (*values, PAGE, max(start, 0)),
     ).fetchall()
     select = _names(call.params.get("select"))
-    tasks = [shown(call, row, select) for row in rows]
+    extras = mapping(call.params.get("params"))
+    tasks = [shown(call, row, select) | listed(call, row, select, extras) for row in rows]
     for each in tasks:
         each.pop("action", None)
     if start < 0:

@@ -12,7 +12,7 @@ from typing import Any
 from b24.sandbox import restrictions
 from b24.sandbox.crm import categories, filters
 from b24.sandbox.crm.filters import Column
-from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, QUOTE, SMART_INVOICE, upper_name
+from b24.sandbox.crm.objects import COMPANY, CONTACT, OWNER_TYPES, upper_name
 from b24.sandbox.crm.params import (
     PAGE,
     fields_of,
@@ -109,7 +109,7 @@ def _save_relations(db: sqlite3.Connection, entity_type_id: int, relations: Any)
 
 
 def _related(db: sqlite3.Connection, number: int) -> bool:
-    return number in read_schema(db).types or number in (QUOTE, SMART_INVOICE)
+    return number in read_schema(db).types
 
 
 def _relations(db: sqlite3.Connection, entity_type_id: int, flags: dict[str, str]) -> dict[str, Any]:

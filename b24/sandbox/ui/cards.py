@@ -109,7 +109,7 @@ def details(item_id: int, slug: str | None = None, entity_type_id: int | None = 
         phones=communications(item, "PHONE"),
         mails=communications(item, "EMAIL"),
         timeline=timeline(kind, item),
-        tabs=widgets(kind.placement),
+        tabs=widgets(kind.place("DETAIL_TAB")),
         talks=kind.entity_type_id in WITH_COMMUNICATIONS,
         convertible=kind.entity_type_id == LEAD and in_progress(kind, item),
     )

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import abort, request
 
-from b24.sandbox import apps, oauth
+from b24.sandbox import apps, oauth, placement
 from b24.sandbox.ui.desk import desk
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.widgets import widget_title
@@ -44,7 +44,10 @@ def the_app(app_id: Any) -> apps.App:
 
 @bp.post("/sandbox/frame/open")
 def open_frame() -> dict[str, Any]:
-    """What the browser needs to open an application: JSON ``app_id``, ``placement_id``, ``item_id``, ``uri``.
+    """What the browser needs to open an application: JSON ``app_id``, ``placement_id``, ``uri`` and so on.
+
+    ``item_id`` is the card, task or colleague the widget stands at, ``activity_id`` the activity, ``params``
+    what ``BX24.openApplication`` or a link of ``REST_APP_URI`` passes.
 
     Returns:
         ``action`` and ``fields`` of the form POST, the frame's ``name`` and ``sid``, ``init`` data.
@@ -53,11 +56,9 @@ def open_frame() -> dict[str, Any]:
     app, here = the_app(wanted.get("app_id")), desk()
     if not app.installed and not here.portal.is_admin(here.user_id):
         abort(403, "Приложение ещё не установлено до конца. Обратитесь к администратору портала.")
-    placement, handler, title = widget(app, number(wanted.get("placement_id")))
-    options = options_of(placement, wanted)
-    opened = apps.page_request(
-        here.portal, app, here.user_id, placement=placement, options=options, url=handler
-    )
+    code, handler, title = widget(app, number(wanted.get("placement_id")))
+    options = options_of(code, wanted)
+    opened = apps.page_request(here.portal, app, here.user_id, placement=code, options=options, url=handler)
     sid = parse_qs(urlsplit(opened.url).query)["APP_SID"][-1]
     secure = "1" if here.portal.origin.startswith("https") else "0"
     return {
@@ -67,7 +68,7 @@ def open_frame() -> dict[str, Any]:
         "fields": opened.fields,
         "title": title,
         "app_id": app.id,
-        "init": init_data(app, opened.fields, placement, options),
+        "init": init_data(app, opened.fields, code, options),
     }
 
 
@@ -84,13 +85,16 @@ def widget(app: apps.App, placement_id: int) -> tuple[str, str | None, str]:
     return str(row["placement"]), str(row["handler"]), widget_title(row) or app.title
 
 
-def options_of(placement: str, wanted: dict[str, Any]) -> dict[str, str] | None:
-    """``PLACEMENT_OPTIONS``: the opened object and the page's address, or what ``openApplication`` passed."""
-    if placement == "DEFAULT":
-        return own_params(wanted.get("params"))
+def options_of(code: str, wanted: dict[str, Any]) -> dict[str, str] | None:
+    """``PLACEMENT_OPTIONS``: the opened object and the page's address, or what was passed along."""
+    passed = own_params(wanted.get("params"))
+    if code == "DEFAULT":
+        return passed
     uri = str(wanted.get("uri") or "/")[:2000]
-    item_id = number(wanted.get("item_id"))
-    return {"ID": str(item_id), "URI": uri} if item_id else {"URI": uri}
+    if code == "REST_APP_URI":
+        return {"URI": uri, **(passed or {})}
+    about = number(wanted.get("item_id")), number(wanted.get("activity_id"))
+    return {**placement.context_keys(code, *about), "URI": uri}
 
 
 def own_params(text: Any) -> dict[str, str] | None:
@@ -105,7 +109,7 @@ def own_params(text: Any) -> dict[str, str] | None:
 
 
 def init_data(
-    app: apps.App, fields: dict[str, str], placement: str, options: dict[str, str] | None
+    app: apps.App, fields: dict[str, str], code: str, options: dict[str, str] | None
 ) -> dict[str, Any]:
     """The answer to ``getInitData``."""
     here = desk()
@@ -124,7 +128,7 @@ def init_data(
         "AUTH_EXPIRES": fields["AUTH_EXPIRES"],
         "APP_OPTIONS": app_options(app.id),
         "USER_OPTIONS": user_options(app.id),
-        "PLACEMENT": placement,
+        "PLACEMENT": code,
         "PLACEMENT_OPTIONS": options or {},
         "INSTALL": not app.installed,
         "FIRST_RUN": first,

@@ -10,7 +10,8 @@ from b24.sandbox.ui.fields import show_moment
 from b24.sandbox.ui.site import bp
 
 PAIRS = {"b": "b", "i": "i", "u": "u", "s": "s"}
-URL = re.compile(r"\[url=([^\]\s]+)\](.*?)\[/url\]", re.IGNORECASE | re.DOTALL)
+URL = re.compile(r"\[url=((?:[^\[\]\s]|\[[^\[\]\s]*\])+)\](.*?)\[/url\]", re.IGNORECASE | re.DOTALL)
+"""An address may have brackets of its own, as ``params[id]=5`` of an application's link."""
 BARE_URL = re.compile(r"\[url\](.*?)\[/url\]", re.IGNORECASE | re.DOTALL)
 USER = re.compile(r"\[user=(\d+)[^\]]*\](.*?)\[/user\]", re.IGNORECASE | re.DOTALL)
 OTHER = re.compile(r"\[/?(?:color|size|font|list|quote|code|table|tr|td|p)(?:=[^\]]*)?\]", re.IGNORECASE)

@@ -76,9 +76,7 @@ def application_links() -> list[tuple[str, str]]:
         for app in known
         if app.interface and app.handler_url and (app.installed or admin)
     ]
-    return own + [
-        (f"/marketplace/app/{one.app_id}/?placement={one.id}", one.title) for one in widgets("LEFT_MENU")
-    ]
+    return own + [(one.href(), one.title) for one in widgets("LEFT_MENU")]
 
 
 @bp.app_context_processor

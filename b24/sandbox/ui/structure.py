@@ -41,11 +41,12 @@ class Kind:
         """Address of a card; id 0 is a new item."""
         return f"/crm/{self.slug}/details/{item_id}/"
 
-    @property
-    def placement(self) -> str:
-        """Code of the placement for application tabs in the card."""
+    def place(self, where: str) -> str:
+        """Code of a placement of this type: ``DETAIL_TAB``, ``LIST_MENU`` …"""
+        if self.entity_type_id == DEAL and where == "FUNNELS_TOOLBAR":
+            return "CRM_FUNNELS_TOOLBAR"
         name = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY"}.get(self.entity_type_id)
-        return f"CRM_{name or f'DYNAMIC_{self.entity_type_id}'}_DETAIL_TAB"
+        return f"CRM_{name or f'DYNAMIC_{self.entity_type_id}'}_{where}"
 
     @property
     def timeline_type(self) -> str:

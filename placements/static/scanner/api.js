@@ -19,9 +19,21 @@ export class Failure extends Error {
   }
 }
 
+// What this phone tells of itself with every call.
+const self = { queue: 0, version: "" };
+
+export function tellOfSelf(news) {
+  Object.assign(self, news);
+}
+
 export async function call(path, { token, body, timeoutMs = 8000 } = {}) {
   const headers = { Accept: "application/json" };
-  if (token) headers.Authorization = `Bearer ${token}`;
+  if (token) {
+    headers.Authorization = `Bearer ${token}`;
+    headers["X-Door-Queue"] = String(self.queue);
+    headers["X-Door-Clock"] = new Date().toISOString();
+    headers["X-Door-Version"] = self.version;
+  }
   if (body) headers["Content-Type"] = "application/json";
   let reply;
   try {

@@ -1,6 +1,8 @@
 // The camera and the decoder. A code held in view is told once; another code at once.
 
 const SAME_CODE_REST_MS = 2500;
+const STALLED_MS = 4000;
+const CHOICE = "camera";
 const WIDEST = 1024;
 const NEXT_LOOK_MS = 60;
 
@@ -28,7 +30,7 @@ function wasmDetector(vendor) {
 }
 
 export class Camera extends EventTarget {
-  // Events: "code" {text}, "state" {state: starting | running | denied | none}.
+  // Events: "code" {text}, "state" {state: starting | running | denied | none}, "lenses" (cameras and torch are known).
   constructor(video, vendor) {
     super();
     this.video = video;
@@ -38,6 +40,7 @@ export class Camera extends EventTarget {
     this.seen = new Map();
     this.run = 0;
     document.addEventListener("visibilitychange", () => this._returned());
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => this._lenses());
   }
 
   async start() {
@@ -46,10 +49,7 @@ export class Camera extends EventTarget {
     this.stop();
     if (!navigator.mediaDevices?.getUserMedia) return this._say("none");
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({
-        audio: false,
-        video: { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } },
-      });
+      this.stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: this._wanted() });
       this.video.srcObject = this.stream;
       await this.video.play();
     } catch (error) {
@@ -57,7 +57,43 @@ export class Camera extends EventTarget {
     }
     this.detect ??= (await nativeDetector()) ?? wasmDetector(this.vendor);
     this._say("running");
+    this.frame = null;
+    this.lookedAt = performance.now();
     this._look(run);
+    this._lenses();
+  }
+
+  _wanted() {
+    const chosen = localStorage.getItem(CHOICE);
+    const lens = chosen ? { deviceId: { ideal: chosen } } : { facingMode: { ideal: "environment" } };
+    return { ...lens, width: { ideal: 1280 }, height: { ideal: 720 } };
+  }
+
+  async _lenses() {
+    const all = (await navigator.mediaDevices.enumerateDevices().catch(() => [])) ?? [];
+    this.cameras = all.filter((one) => one.kind === "videoinput" && one.deviceId);
+    this.dispatchEvent(new Event("lenses"));
+  }
+
+  get track() {
+    return this.stream?.getVideoTracks()[0] ?? null;
+  }
+
+  get hasTorch() {
+    return Boolean(this.track?.getCapabilities?.().torch);
+  }
+
+  // The next camera of the phone; it is kept for the next time.
+  next() {
+    const ids = (this.cameras ?? []).map((one) => one.deviceId);
+    const now = ids.indexOf(this.track?.getSettings?.().deviceId);
+    if (ids.length < 2) return;
+    localStorage.setItem(CHOICE, ids[(now + 1) % ids.length]);
+    this.start();
+  }
+
+  async torch(on) {
+    await this.track?.applyConstraints({ advanced: [{ torch: on }] }).catch(() => {});
   }
 
   stop() {
@@ -77,12 +113,17 @@ export class Camera extends EventTarget {
     while (run === this.run) {
       // Behind an open dialog somebody is busy with the guest before.
       const watching = document.visibilityState === "visible" && !document.querySelector("dialog[open]");
-      if (watching && this.video.readyState >= 2) await this._read();
+      if (!watching) this.lookedAt = performance.now();
+      else if (this.video.readyState >= 2 && this.video.currentTime !== this.frame) await this._read();
+      // No new picture for seconds: some phones freeze their camera, most of all after the background.
+      else if (performance.now() - this.lookedAt > STALLED_MS) return this.start();
       await new Promise((resolve) => setTimeout(resolve, NEXT_LOOK_MS));
     }
   }
 
   async _read() {
+    this.frame = this.video.currentTime;
+    this.lookedAt = performance.now();
     const scale = Math.min(1, WIDEST / this.video.videoWidth);
     this.canvas.width = Math.round(this.video.videoWidth * scale);
     this.canvas.height = Math.round(this.video.videoHeight * scale);
@@ -102,7 +143,7 @@ export class Camera extends EventTarget {
     const rested = now - (this.seen.get(text) ?? -Infinity) > SAME_CODE_REST_MS;
     this.seen.set(text, now);
     for (const [other, at] of this.seen) if (now - at > SAME_CODE_REST_MS) this.seen.delete(other);
-    if (rested) this.dispatchEvent(new CustomEvent("code", { detail: { text } }));
+    if (rested) this.dispatchEvent(new CustomEvent("code", { detail: { text, seenAt: this.lookedAt } }));
   }
 
   _say(state) {

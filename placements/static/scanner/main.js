@@ -1,21 +1,24 @@
 // The scanner: what the camera, a keyboard or the search finds becomes a scan; answers become verdicts.
 
-import { call } from "./api.js";
+import { tellOfSelf } from "./api.js";
 import { Camera } from "./camera.js";
-import { wireCode, wireDialogs, wireQueue, wireSearch, wireWalkIn } from "./dialogs.js";
+import { Desk } from "./desk.js";
+import { wireCode, wireColleagues, wireDialogs, wireQueue, wireSearch, wireUndo, wireWalkIn } from "./dialogs.js";
 import { allowSound } from "./feedback.js";
 import { Outbox } from "./outbox.js";
+import { Pack } from "./pack.js";
 import { Panel } from "./panel.js";
 import { openStore } from "./store.js";
 import { View } from "./view.js";
-import { fullName, newId, say } from "./words.js";
+import { say } from "./words.js";
 
-const CHECKING_AFTER_MS = 350;
-const PENDING_AFTER_MS = 2500;
-const LET_IN = ["admitted", "conflict"];
-const NO_PERSON = ["unknown", "wrong_event", "invalid", "revoked"];
+const FRESH_EVERY_MS = 5000;
+const HIDDEN_EVERY_MS = 20000;
 const at = (id) => document.getElementById(id);
-const { vendor } = JSON.parse(at("config").textContent);
+const { vendor, version } = JSON.parse(at("config").textContent);
+
+// Kept from the first visit on: the scanner is there after a reload without network.
+navigator.serviceWorker?.register("/scan/sw.js", { scope: "/scan/" }).catch(() => {});
 
 const token = localStorage.getItem("device_token");
 if (token) start(JSON.parse(localStorage.getItem("device") || "{}"));
@@ -23,57 +26,86 @@ else at("not-enrolled").hidden = false;
 
 async function start(device) {
   at("screen").hidden = false;
+  const store = await openStore();
   const view = new View();
-  const outbox = new Outbox(await openStore(), token);
-  const gate = wireGate(device.gates ?? []);
-  const panel = new Panel(device.event?.product_lines ?? [], gate);
-  const desk = new Desk(outbox, view, panel, gate);
+  const outbox = new Outbox(store, token);
+  const pack = new Pack(store);
+  await pack.load();
+  const where = wireGate(device, pack);
+  const panel = new Panel(device.event?.product_lines ?? [], () => where().gate);
+  const desk = new Desk({ outbox, pack, view, panel, where, supervises: device.role === "supervise" });
   const timeZone = device.event?.time_zone;
   wireDialogs();
   wireCode((text) => desk.scan({ ticket: text }));
-  wireSearch(token, timeZone, (person) => desk.scan({ participation: person.participation }, person));
-  wireWalkIn(gate, (guest) => desk.walkIn(guest));
-  wireQueue(outbox, timeZone);
-  at("undo").addEventListener("click", () => desk.undo());
-  at("event").textContent = device.event?.title ?? "";
-  at("device").textContent = device.name ?? "";
+  wireSearch({ token, timeZone, pack }, (person, found) => {
+    desk.scan({ participation: person.participation }, { person, found });
+  });
+  wireColleagues(view, desk);
+  wireWalkIn(() => where().gate, (guest) => desk.walkIn(guest));
+  wireQueue(outbox, pack, timeZone);
+  wireUndo(desk);
+  describe(device);
   document.addEventListener("pointerdown", allowSound);
   document.addEventListener("keydown", allowSound);
   keepAwake();
-  wireOutbox(outbox, view);
+  wireOutbox(outbox, pack);
   await outbox.load();
   wireCamera(desk);
-  refresh(device, outbox);
+  keepFresh(device, outbox, pack);
 }
 
-// The server may know more than the phone: a new title, product lines, or that the phone is revoked.
-async function refresh(device, outbox) {
-  try {
-    const fresh = await call("/api/v1/device", { token });
-    outbox.lastContact = new Date();
-    localStorage.setItem("device", JSON.stringify(fresh));
-    at("event").textContent = fresh.event.title;
-    device.event.product_lines.splice(0, Infinity, ...fresh.event.product_lines);
-    outbox.dispatchEvent(new Event("change"));
-  } catch (failure) {
-    if (failure.stops) stopped(say("device_stopped"));
+function describe(device) {
+  at("event").textContent = device.event?.title ?? "";
+  at("device").textContent = device.name ?? "";
+  at("rehearsal").hidden = !device.rehearsal;
+}
+
+// The list of guests is asked for what is new all the time: that is also how the phone learns that it is back
+// online, or that it was switched off.
+function keepFresh(device, outbox, pack) {
+  let timer = 0;
+  let asking = false;
+
+  async function ask() {
+    clearTimeout(timer);
+    if (asking) return;
+    asking = true;
+    try {
+      const fresh = await pack.refresh(token, outbox.busy);
+      outbox.reached();
+      localStorage.setItem("device", JSON.stringify(fresh));
+      describe(fresh);
+      device.event.product_lines.splice(0, Infinity, ...fresh.event.product_lines);
+    } catch (failure) {
+      if (failure.stops) outbox.stop(failure);
+      else outbox.missed(failure);
+    }
+    asking = false;
+    timer = setTimeout(ask, document.visibilityState === "visible" ? FRESH_EVERY_MS : HIDDEN_EVERY_MS);
   }
+
+  window.addEventListener("online", ask);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && ask());
+  ask();
 }
 
-function stopped(text) {
-  at("stopped").textContent = text;
-  at("stopped").hidden = !text;
-}
-
-function wireOutbox(outbox, view) {
+function wireOutbox(outbox, pack) {
   let unsafe = false;
-  const warn = () => stopped(outbox.stopped ? say("device_stopped") : unsafe ? say("storage_failed") : "");
+  const warn = () => {
+    const text = outbox.stopped ? say("device_stopped") : unsafe ? say("storage_failed") : "";
+    at("stopped").textContent = text;
+    at("stopped").hidden = !text;
+  };
+  const told = () => tellOfSelf({ queue: outbox.waiting, version });
+  told();
   outbox.addEventListener("unsafe", () => {
     unsafe = true;
     warn();
   });
   outbox.addEventListener("change", () => {
     unsafe &&= outbox.records.some((record) => record.unsafe);
+    if (outbox.stopped && pack.ready) pack.wipe();
+    told();
     warn();
   });
   window.addEventListener("online", () => outbox.flush());
@@ -85,30 +117,65 @@ function wireOutbox(outbox, view) {
   });
 }
 
-function wireGate(gates) {
+// Where the phone stands: one of its gates, one the organiser defined, or a name of its own; and which way people go.
+function wireGate(device, pack) {
   const select = at("gate");
   const input = at("gate-name");
+  const way = at("direction");
   const kept = localStorage.getItem("gate") ?? "";
-  select.replaceChildren(...gates.map((name) => new Option(name, name, false, name === kept)));
-  input.value = gates.length ? "" : kept;
-  select.hidden = !gates.length;
-  input.hidden = gates.length > 0;
-  for (const field of [select, input]) {
-    field.addEventListener("change", () => localStorage.setItem("gate", field.value));
+  const defined = () => pack.head?.place.defined ?? [];
+  const names = () => {
+    const own = pack.head?.place.gates ?? device.gates ?? [];
+    return own.length ? own : defined().map((gate) => gate.name);
+  };
+
+  function draw() {
+    const all = names();
+    const now = select.value || kept;
+    select.replaceChildren(...all.map((name) => new Option(name, name, false, name === now)));
+    select.hidden = !all.length;
+    input.hidden = all.length > 0;
+    const counts = defined().some((gate) => gate.name === current() && gate.reentry);
+    way.hidden = !counts;
+    if (!counts) way.setAttribute("aria-pressed", "false");
   }
-  return () => (gates.length ? select.value : input.value.trim());
+
+  const current = () => (names().length ? select.value : input.value.trim());
+  input.value = names().length ? "" : kept;
+  for (const field of [select, input]) {
+    field.addEventListener("change", () => {
+      localStorage.setItem("gate", field.value);
+      draw();
+    });
+  }
+  way.addEventListener("click", () => {
+    way.setAttribute("aria-pressed", String(way.getAttribute("aria-pressed") !== "true"));
+  });
+  pack.addEventListener("change", draw);
+  draw();
+  return () => ({ gate: current(), direction: way.getAttribute("aria-pressed") === "true" ? "exit" : "entry" });
 }
 
 function wireCamera(desk) {
   const camera = new Camera(at("video"), vendor);
   const texts = { starting: "camera_starting", running: "aim", denied: "camera_denied", none: "camera_none" };
-  camera.addEventListener("code", (event) => desk.scan({ ticket: event.detail.text }));
+  camera.addEventListener("code", ({ detail }) => desk.scan({ ticket: detail.text }, { seenAt: detail.seenAt }));
   camera.addEventListener("state", (event) => {
     const { state } = event.detail;
     document.body.dataset.camera = state;
     at("aim").textContent = say(texts[state]);
     at("camera-retry").hidden = state !== "denied" && state !== "none";
   });
+  camera.addEventListener("lenses", () => {
+    at("torch").hidden = !camera.hasTorch;
+    at("camera-next").hidden = camera.cameras.length < 2;
+  });
+  at("torch").addEventListener("click", () => {
+    const on = at("torch").getAttribute("aria-pressed") !== "true";
+    at("torch").setAttribute("aria-pressed", String(on));
+    camera.torch(on);
+  });
+  at("camera-next").addEventListener("click", () => camera.next());
   at("camera-retry").addEventListener("click", () => camera.start());
   camera.start();
 }
@@ -119,145 +186,4 @@ function keepAwake() {
   };
   document.addEventListener("visibilitychange", ask);
   ask();
-}
-
-class Desk {
-  constructor(outbox, view, panel, gate) {
-    Object.assign(this, { outbox, view, panel, gate });
-    this.current = null;
-    this.undoable = null;
-    panel.addEventListener("flag", (event) => this.flag(event.detail));
-    outbox.addEventListener("answer", (event) => this._answered(event.detail));
-    outbox.addEventListener("change", () => {
-      if (outbox.failures && this.current?.open) this._pending();
-    });
-  }
-
-  // One guest: by ticket or, found by name, by participation.
-  scan(target, person = null) {
-    const id = newId();
-    const entry = {
-      scan_id: id,
-      ...target,
-      gate: this.gate(),
-      scanned_at: new Date().toISOString(),
-      direction: "entry",
-    };
-    this._open({ id, target, person, undo: { scan_id: id } });
-    return this.outbox.add("scans", id, entry, fullName(person) || String(target.ticket ?? "").slice(-28));
-  }
-
-  walkIn(guest) {
-    const person = { last_name: guest.last_name, first_name: guest.first_name, company: guest.company };
-    this._open({ id: guest.action_id, target: null, person, undo: null });
-    return this.outbox.add("walk_ins", guest.action_id, guest, fullName(person));
-  }
-
-  flag({ entry, who }) {
-    this.undoable = { flag: entry };
-    this.outbox.add("flags", entry.action_id, entry, [who, entry.flag ?? entry.note].filter(Boolean).join(" · "));
-  }
-
-  undo() {
-    const last = this.undoable;
-    this.undoable = null;
-    if (last?.flag?.flag) return this._undoFlag(last.flag);
-    if (last?.scan_id) return this._undoScan(last.scan_id);
-    return this.view.toast(say("undo_nothing"));
-  }
-
-  _undoFlag(entry) {
-    const back = { ...entry, action_id: newId(), on: !entry.on, set_at: new Date().toISOString() };
-    delete back.note;
-    this.panel.correct(entry, null);
-    this.outbox.add("flags", back.action_id, back, say("undo"));
-    this.view.toast(say("undo_sent"));
-  }
-
-  _undoScan(scanId) {
-    const id = newId();
-    const entry = { action_id: id, scan_id: scanId, reason: say("undo_reason"), set_at: new Date().toISOString() };
-    this.outbox.add("annulments", id, entry, "");
-    this.view.toast(say("undo_sent"));
-  }
-
-  // A guest stands here and waits: say so when the answer takes long, and that we do not know when there is none.
-  _open(current) {
-    clearTimeout(this.checking);
-    clearTimeout(this.pendingTimer);
-    this.current = { ...current, open: true };
-    this.undoable = current.undo;
-    this.view.clear();
-    this.panel.leave();
-    if (this.outbox.offline) return this._pending();
-    this.checking = setTimeout(() => this.view.show("checking", { quietly: true }), CHECKING_AFTER_MS);
-    this.pendingTimer = setTimeout(() => this._pending(), PENDING_AFTER_MS);
-  }
-
-  _pending() {
-    const { target, person } = this.current;
-    this._close();
-    this.view.show("pending", { person, message: say("pending_text") });
-    if (target) this.panel.aim(target, person);
-  }
-
-  _close() {
-    clearTimeout(this.checking);
-    clearTimeout(this.pendingTimer);
-    this.current.open = false;
-  }
-
-  _answered({ record, answer }) {
-    if (record.kind === "scans") this._judged(record.entry.scan_id, answer, answer.verdict);
-    else if (record.kind === "walk_ins") this._walkedIn(record.entry, answer);
-    else if (record.kind === "flags") this._flagged(record.entry, answer);
-    else this._undone(answer);
-  }
-
-  _judged(id, answer, verdict) {
-    const { person, message } = answer;
-    if (this.current?.id !== id) {
-      if (verdict !== "admitted") this._late(verdict, person);
-      return;
-    }
-    this._close();
-    this.view.show(verdict, { person, message });
-    if (person) this.panel.aim({ participation: person.participation }, person);
-    else if (NO_PERSON.includes(verdict)) this.panel.leave();
-    if (!LET_IN.includes(verdict) && this.undoable?.scan_id === id) this.undoable = null;
-  }
-
-  _late(verdict, person) {
-    const name = fullName(person) || say("somebody");
-    this.view.toast(say("late_refusal", { word: say(verdict), name }), { bad: true });
-  }
-
-  _walkedIn(entry, answer) {
-    const fine = answer.result === "done" || answer.result === "already";
-    const mine = this.current?.id === entry.action_id;
-    if (fine && mine) return this._judged(entry.action_id, answer, "admitted");
-    if (mine) {
-      this._close();
-      this.view.clear();
-    }
-    if (!fine) this.view.toast(say("failed", { why: `${fullName(entry)}: ${answer.message}` }), { bad: true });
-  }
-
-  _flagged(entry, answer) {
-    const fine = answer.result === "done" || answer.result === "already";
-    if (fine) this.view.toast([fullName(answer.person), answer.message].filter(Boolean).join(": "));
-    else {
-      this.panel.correct(entry, answer.person);
-      this.view.toast(say("failed", { why: answer.message }), { bad: true });
-    }
-  }
-
-  _undone(answer) {
-    const fine = answer.result === "done" || answer.result === "already";
-    if (fine) {
-      this.view.clear();
-      this.panel.leave();
-    }
-    this.view.toast(fine ? answer.message : say("failed", { why: answer.message }), { bad: !fine });
-  }
 }

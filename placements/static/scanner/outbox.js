@@ -10,7 +10,7 @@ const PATHS = {
   walk_ins: "/api/v1/walk-ins",
 };
 const ANSWERS = { scans: "verdicts", flags: "results", annulments: "results", walk_ins: "results" };
-const MOST = 200;
+const MOST = 50;
 const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 const STOPPED_WAIT_MS = 60000;
 
@@ -43,20 +43,49 @@ export class Outbox extends EventTarget {
     return !navigator.onLine || this.failures > 0;
   }
 
-  // Keep an entry; `told` is what the lists show for it. Resolves once it is on disk (or known to be only in memory).
-  async add(kind, id, entry, told) {
+  // Keep an entry. `told` is what the lists show for it, `about` whose it is ({participation}) and which verdict
+  // somebody acted on already ({acted}). Resolves once it is on disk (or known to be only in memory).
+  async add(kind, id, entry, told, about = {}) {
     this.last = Math.max(this.last + 1, Date.now());
-    const record = { id: `${kind}:${id}`, kind, entry, told, order: this.last, stuck: "", token: this.token };
+    const record = { ...about, id: `${kind}:${id}`, kind, entry, told, order: this.last, stuck: "", token: this.token };
     this.records.push(record);
     this._changed();
+    await this._keep(record);
+    this.flush();
+    return record;
+  }
+
+  async _keep(record) {
     try {
+      await this.store.put(record);
+    } catch {
+      await this._makeRoom(record);
+    }
+  }
+
+  // A full storage: the pack can be fetched again, an entry cannot. Then it is in memory only, and said aloud.
+  async _makeRoom(record) {
+    try {
+      await this.store.wipePack();
       await this.store.put(record);
     } catch {
       record.unsafe = true;
       this.dispatchEvent(new Event("unsafe"));
     }
-    this.flush();
-    return record;
+  }
+
+  // Somebody acted on a verdict of this phone before the answer came: it travels with whatever is sent from now on.
+  acted(id, verdict) {
+    const record = this.records.find((one) => one.kind === "scans" && one.entry.scan_id === id);
+    if (!record) return;
+    record.acted = verdict;
+    record.entry.shown = verdict;
+    this._keep(record);
+  }
+
+  // Participations of which something has not been answered yet.
+  get busy() {
+    return new Set(this.records.map((record) => record.participation).filter(Boolean));
   }
 
   // Send now what waits. One request at a time; asked meanwhile, it goes on until nothing is left to send.
@@ -105,7 +134,8 @@ export class Outbox extends EventTarget {
 
   async _answered(some, answers) {
     this.failures = 0;
-    this.stopped = null;
+    const revoked = answers.some((answer) => answer.verdict === "revoked");
+    this.stopped = revoked ? new Failure(403, "device-revoked", "") : null;
     this.single = false;
     this.lastContact = new Date();
     this.records = this.records.filter((record) => !some.includes(record));
@@ -140,6 +170,28 @@ export class Outbox extends EventTarget {
     }
     this._changed();
     return true;
+  }
+
+  // Another call of this phone got through, or did not: the queue learns from it.
+  reached() {
+    const away = this.failures > 0 || this.stopped;
+    this.failures = 0;
+    this.stopped = null;
+    this.lastContact = new Date();
+    this._changed();
+    if (away || this.waiting) this.flush();
+  }
+
+  missed(failure) {
+    if (!failure.passes) return;
+    this.failures += 1;
+    this._changed();
+  }
+
+  // The organiser switched this phone off, or its time is over.
+  stop(failure) {
+    this.stopped = failure;
+    this._changed();
   }
 
   _later(wait) {

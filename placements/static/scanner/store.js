@@ -1,8 +1,12 @@
-// What must survive a reload, a crash and a dead battery: entries not sent yet, in IndexedDB.
-// Where IndexedDB does not work (private windows of old phones) localStorage does, and then memory, said aloud.
+// What must survive a reload, a crash and a dead battery: entries not sent yet and the offline pack, in IndexedDB.
+// Where IndexedDB does not work (private windows of old phones) localStorage keeps the entries, and then memory, said
+// aloud; the pack is then fetched anew after a reload.
 
 const NAME = "door";
-const TABLE = "outbox";
+const OUTBOX = "outbox";
+const GUESTS = "guests";
+const PASSED = "passed";
+const KEPT = "kept";
 
 function done(request) {
   return new Promise((resolve, reject) => {
@@ -20,31 +24,68 @@ function finished(transaction) {
 
 class Database {
   static async open() {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(TABLE, { keyPath: "id" });
+    const request = indexedDB.open(NAME, 2);
+    request.onupgradeneeded = ({ oldVersion }) => {
+      const db = request.result;
+      if (oldVersion < 1) db.createObjectStore(OUTBOX, { keyPath: "id" });
+      db.createObjectStore(GUESTS, { keyPath: "number" });
+      db.createObjectStore(PASSED, { keyPath: "participation" });
+      db.createObjectStore(KEPT);
+    };
     const store = new Database();
     store.db = await done(request);
+    // Another tab brings a newer version of the scanner: do not stand in its way.
+    store.db.onversionchange = () => store.db.close();
     return store;
   }
 
-  _write() {
-    return this.db.transaction(TABLE, "readwrite", { durability: "strict" });
+  async _write(tables, work) {
+    const transaction = this.db.transaction(tables, "readwrite", { durability: "strict" });
+    const ended = finished(transaction);
+    work(...tables.map((name) => transaction.objectStore(name)));
+    await ended;
   }
 
-  async put(record) {
-    const transaction = this._write();
-    transaction.objectStore(TABLE).put(record);
-    await finished(transaction);
+  put(record) {
+    return this._write([OUTBOX], (outbox) => outbox.put(record));
   }
 
-  async remove(ids) {
-    const transaction = this._write();
-    for (const id of ids) transaction.objectStore(TABLE).delete(id);
-    await finished(transaction);
+  remove(ids) {
+    return this._write([OUTBOX], (outbox) => ids.forEach((id) => outbox.delete(id)));
   }
 
   async all() {
-    return done(this.db.transaction(TABLE).objectStore(TABLE).getAll());
+    return done(this.db.transaction(OUTBOX).objectStore(OUTBOX).getAll());
+  }
+
+  async readPack() {
+    const transaction = this.db.transaction([GUESTS, PASSED, KEPT]);
+    const [head, guests, passed] = await Promise.all([
+      done(transaction.objectStore(KEPT).get("head")),
+      done(transaction.objectStore(GUESTS).getAll()),
+      done(transaction.objectStore(PASSED).getAll()),
+    ]);
+    return { head, guests, passed };
+  }
+
+  keepPack(head, guests, whole) {
+    return this._write([GUESTS, KEPT], (known, kept) => {
+      if (whole) known.clear();
+      for (const guest of guests) known.put(guest);
+      kept.put(head, "head");
+    });
+  }
+
+  keepPassed(participation, ticket) {
+    return this._write([PASSED], (passed) => passed.put({ participation, ticket }));
+  }
+
+  async dropPassed(participations) {
+    if (participations.length) await this._write([PASSED], (passed) => participations.forEach((one) => passed.delete(one)));
+  }
+
+  wipePack() {
+    return this._write([GUESTS, PASSED, KEPT], (...all) => all.forEach((table) => table.clear()));
   }
 }
 
@@ -70,6 +111,20 @@ class Local {
   async all() {
     return Object.values(this._read());
   }
+
+  async readPack() {
+    return null;
+  }
+
+  async keepPack() {
+    throw new Error("no database");
+  }
+
+  async keepPassed() {}
+
+  async dropPassed() {}
+
+  async wipePack() {}
 }
 
 export async function openStore() {

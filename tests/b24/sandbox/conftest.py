@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from b24.sandbox.server import Options, Sandbox
+from tests.b24.sandbox.app_server import AppServer
 from tests.b24.sandbox.client import Listener, Rest
 
 Start = Callable[..., Sandbox]
@@ -63,3 +64,11 @@ def listener() -> Iterator[Listener]:
     running = Listener()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def app_server(sandbox: Sandbox) -> Iterator[AppServer]:
+    """An application's server beside the module's portal."""
+    server = AppServer(sandbox.url).start()
+    yield server
+    server.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -153,3 +154,21 @@ def test_an_expired_token_is_renewed_by_get_as_the_sdks_do(rest: Rest) -> None:
     assert rest("profile", token=renewed["access_token"])["ADMIN"] is True
     again = rest.http.get(access["token_url"], params=params)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+
+
+def test_the_python_sdk_asks_the_authorisation_server_whose_a_token_is(rest: Rest) -> None:
+    """``get_app_info`` is a GET with the token alone; events are compared with ``install``."""
+    access: dict[str, Any] = rest.control("access", method="GET")
+    address = f"{rest.url}/rest/app.info/"
+    answer = rest.http.get(address, params={"auth": access["access_token"]}).json()["result"]
+    assert answer["client_id"] == access["client_id"]
+    ends = datetime.fromisoformat(answer["expires"])
+    now = datetime.fromisoformat(rest("server.time"))
+    assert timedelta(minutes=58) < ends - now <= timedelta(minutes=60)
+    assert (answer["user_id"], "crm" in answer["scope"].split(",")) == (1, True)
+    install = answer["install"]
+    assert {name: type(value) for name, value in install.items()} == {
+        "installed": bool, "version": int, "status": str, "scope": str, "domain": str, "uri": str,
+        "client_endpoint": str, "member_id": str, "member_type": str,
+    }  # fmt: skip
+    assert (install["client_endpoint"], install["domain"]) == (rest.access["rest_url"], "127.0.0.1")

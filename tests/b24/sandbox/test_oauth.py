@@ -39,6 +39,7 @@ def test_a_refresh_token_gives_a_new_pair_with_the_documented_keys(rest: Rest, h
     assert isinstance(body["user_id"], int)
     assert body["status"] == "L"
     assert body["client_endpoint"] == rest.access["rest_url"]
+    assert body["domain"] == "oauth.bitrix.info"
     assert "crm" in body["scope"].split(",")
     assert rest("profile", token=body["access_token"])["ID"] == "1"
 

@@ -244,4 +244,5 @@ def test_fields_of_users_and_departments_have_titles(rest: Rest) -> None:
     titles = rest("user.fields")
     assert (titles["ID"], titles["WORK_POSITION"]) == ("ID", "Должность")
     assert set(rest("user.get")[0]) <= set(titles)
+    assert {"WORK_COMPANY", "UF_PHONE_INNER", "PERSONAL_STATE"} <= set(titles)
     assert set(rest("department.fields")) == {"ID", "NAME", "SORT", "PARENT", "UF_HEAD"}

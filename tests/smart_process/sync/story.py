@@ -18,13 +18,14 @@ import requests
 import sqlalchemy as sa
 
 from app import create_app
+from b24.sandbox.crm import conversion
 from b24.sandbox.server import Sandbox
 from b24.store import marks
 from b24.store.tables import mark as mark_table
 from smart_process import registration
 from smart_process.facts import Kind, NewFact
 from smart_process.people import Identity, email_of, phone_of
-from smart_process.schema import COMPANY, CONTACT, DEAL, Binding
+from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD, Binding
 from smart_process.service import Service
 from smart_process.settings import Settings, Smtp
 from smart_process.store import events, journal, setups
@@ -176,8 +177,8 @@ class Story:
         self.settle()
         return self
 
-    def form(self) -> int:
-        """A CRM form that registers for this event by a hidden field."""
+    def form(self, duplicates: str = "merge") -> int:
+        """A CRM form that registers for this event by a hidden field; ``duplicates`` as the portal's form has it."""
         shown = (
             ("last_name", "string", "contact", "LAST_NAME"),
             ("first_name", "string", "contact", "NAME"),
@@ -199,8 +200,51 @@ class Story:
             "target": parent,
             "value": self.item_id,
         }
-        definition = {"name": "Регистрация", "target_type": self.eti, "fields": [*fields, hidden]}
+        definition = {
+            "name": "Регистрация",
+            "target_type": self.eti,
+            "duplicates": duplicates,
+            "fields": [*fields, hidden],
+        }
         return int(self.rest.control("forms", definition)["id"])
+
+    def mapped_form(self, entity_type_id: int) -> int:
+        """A CRM form that makes leads or deals, named in the form map of the settings for this event."""
+        shown = (
+            ("last_name", "string", "LAST_NAME"),
+            ("first_name", "string", "NAME"),
+            ("position", "string", "POST"),
+            ("email", "email", "EMAIL"),
+            ("phone", "phone", "PHONE"),
+        )
+        own = "item" if entity_type_id == LEAD else "contact"
+        company = ("item", "COMPANY_TITLE") if entity_type_id == LEAD else ("company", "TITLE")
+        fields = [
+            {"name": name, "caption": name, "kind": kind, "entity": own, "target": target}
+            for name, kind, target in shown
+        ]
+        fields.append(
+            {
+                "name": "company",
+                "caption": "company",
+                "kind": "string",
+                "entity": company[0],
+                "target": company[1],
+            }
+        )
+        definition = {"name": "Заявка", "target_type": entity_type_id, "fields": fields}
+        form_id = int(self.rest.control("forms", definition)["id"])
+        mapped = {**self.settings.form_events, str(form_id): self.item_id}
+        with self.service.store.transaction() as tx:
+            settings = replace(self.settings, form_events=mapped)
+            setups.write_settings(tx, self.company.portal_id, settings, now=self.service.clock())
+        return form_id
+
+    def converts(self, lead_id: int, *kinds: int) -> conversion.Converted:
+        """A sales manager converts a lead into these objects."""
+        portal = self.company.sandbox.portal
+        with portal.transaction():
+            return conversion.convert(portal, 1, lead_id, set(kinds))
 
     def move_event(self, stage: str) -> None:
         """Move the event's card."""

@@ -154,6 +154,29 @@ def test_a_colleague_with_another_flag_joins_the_companys_deal(handed: Handed) -
     assert {story.named(card)["stage"] for card in story.cards()} == {"handed"}
 
 
+def test_a_guest_who_left_a_deal_and_comes_back_is_handed_over_again(handed: Handed) -> None:
+    story, guest = handed
+    story.registers(
+        story.guest("Второй", "Арман", company=guest.company, email=f"c{story.number}@second.example")
+    )
+    story.settle()
+    second = next(seat for seat in story.seats() if story.person(seat)["last_name"] == "Второй")
+    # Who was there stays in the company's deal; somebody with a flag and no arrival belongs to it by the flag alone.
+    for kind, stage in (
+        (Kind.FLAG_SET, "handed"),
+        (Kind.FLAG_WITHDRAWN, "registered"),
+        (Kind.FLAG_SET, "handed"),
+        (Kind.FLAG_WITHDRAWN, "registered"),
+        (Kind.FLAG_SET, "handed"),
+    ):
+        story.record(second["id"], kind, flag="quote_requested")
+        story.settle()
+        (row,) = [one for one in story.seats() if one["id"] == second["id"]]
+        assert row["stage"] == stage
+        assert (row["outcome_id"] is not None) == (stage == "handed")
+    assert len(story.deals()) == 1
+
+
 def test_a_raised_priority_brings_the_to_do_forward(story: Story) -> None:
     story.registers(story.guest("Срочный", "Гость"))
     story.settle()

@@ -7,7 +7,8 @@
 (function () {
   'use strict';
 
-  var INTERFACE = ['reloadData'];
+  /* Where reloadData is registered: api-reference/widgets/ui-interaction/index.md. */
+  var RELOADING = /^CRM_.+_(DETAIL_TAB|DETAIL_ACTIVITY|LIST_MENU)$/;
   var frames = {};
 
   function split(text) {
@@ -198,12 +199,11 @@
     selectUser: selectUser,
     selectCRM: selectCRM,
     getInterface: function (frame, params, done) {
-      done({ command: frame.init.PLACEMENT === 'DEFAULT' ? [] : INTERFACE, event: [] });
+      done({ command: RELOADING.test(frame.init.PLACEMENT) ? ['reloadData'] : [], event: [] });
     },
     placementBindEvent: function () { /* no events are registered at these placements: ignored, as documented */ },
     reloadData: function (frame, params, done) {
-      if (frame.init.PLACEMENT === 'DEFAULT') return;
-      window.Portal.refreshCard().then(function () { done([]); });
+      if (RELOADING.test(frame.init.PLACEMENT)) window.Portal.refresh().then(function () { done(); });
     },
     imCallTo: function () { window.Portal.notice('Звонки в учебном портале не работают'); },
     imPhoneTo: function () { window.Portal.notice('Телефония в учебном портале не работает'); },
@@ -243,10 +243,9 @@
     sender.submit();
   }
 
-  /* A card's widget is told the card's address, any other one where the user came from. */
+  /* A tab or a background worker is told the page it stands on, a page of its own where the user came from. */
   function address(place) {
-    var from = place.dataset.item ? window.location.href : document.referrer || window.location.href;
-    var url = new URL(from);
+    var url = new URL('cameFrom' in place.dataset && document.referrer || window.location.href);
     return url.origin === window.location.origin ? url.pathname + url.search : '/';
   }
 
@@ -258,7 +257,7 @@
       method: 'POST', headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({
         app_id: place.dataset.app, placement_id: place.dataset.placement || null,
-        item_id: place.dataset.item || null, uri: address(place),
+        item_id: place.dataset.item || null, activity_id: place.dataset.activity || null, uri: address(place),
         params: place.dataset.params || null
       })
     }).then(function (answer) {

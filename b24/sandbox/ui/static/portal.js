@@ -41,12 +41,16 @@
     return url.pathname + url.search;
   }
 
-  function slider(href, onClose, width) {
+  function slider(href, onClose, width, title) {
     var before = document.activeElement;
     var shade = document.createElement('div');
     shade.className = 'shade';
     shade.innerHTML = '<div class="slide" role="dialog" aria-modal="true" aria-label="Карточка">' +
       '<button class="close" aria-label="Закрыть">×</button><iframe title="Карточка"></iframe></div>';
+    if (title) {
+      shade.firstChild.setAttribute('aria-label', title);
+      shade.querySelector('iframe').title = title;
+    }
     if (parseInt(width, 10) > 0) shade.firstChild.style.width = 'min(' + parseInt(width, 10) + 'px, calc(100vw - 90px))';
     shade.querySelector('iframe').src = withFrame(href);
     shade.closeSlide = function () {
@@ -82,20 +86,33 @@
     var mine = topSlide();
     if (!mine || event.source !== mine.querySelector('iframe').contentWindow) return;
     if (event.data.portal === 'changed') { mine.changed = true; tellParent('changed'); }
+    if (event.data.portal === 'refresh') refresh();
     if (event.data.portal === 'close') mine.closeSlide();
   });
 
   document.addEventListener('keydown', function (event) {
     if (event.key !== 'Escape') return;
+    if (closeMenus(null)) return;
     if (topSlide()) topSlide().closeSlide();
     else tellParent('close');
   });
 
+  /* Menus of applications' items: a click elsewhere or Escape closes them. Tells whether one was open. */
+  function closeMenus(except) {
+    var open = Array.from(document.querySelectorAll('details.drop[open]')).filter(function (one) { return one !== except; });
+    open.forEach(function (one) {
+      if (one.contains(document.activeElement)) one.firstElementChild.focus();
+      one.open = false;
+    });
+    return open.length > 0;
+  }
+
   document.addEventListener('click', function (event) {
+    closeMenus(event.target.closest && event.target.closest('details.drop > summary') && event.target.closest('details.drop'));
     var link = event.target.closest && event.target.closest('a[data-slide]');
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
-    slider(link.getAttribute('href'));
+    slider(link.getAttribute('href'), null, 0, link.textContent.trim());
   });
 
   // ---- tabs ----
@@ -227,9 +244,12 @@
   }
 
   function follow() {
-    if (!resting()) return;
-    fetch(window.location.href).then(function (answer) { return answer.ok ? answer.text() : ''; }).then(function (html) {
-      if (!html || !resting()) return;
+    if (resting()) redraw(resting);
+  }
+
+  function redraw(still) {
+    return fetch(window.location.href).then(function (answer) { return answer.ok ? answer.text() : ''; }).then(function (html) {
+      if (!html || (still && !still())) return;
       var fresh = new DOMParser().parseFromString(html, 'text/html');
       document.querySelectorAll('.column').forEach(function (column) {
         drawAnew(column, fresh.querySelector('.column[data-stage="' + CSS.escape(column.dataset.stage) + '"]'));
@@ -288,6 +308,14 @@
     }).catch(function (problem) { notice(problem.message, true); });
   }
 
+  /* What a widget's reloadData asks for: the card or the list it was opened from. */
+  function refresh() {
+    if (document.getElementById('panel-main')) return refreshCard();
+    if (document.querySelector('.kanban, tbody[data-follow]')) return redraw();
+    tellParent('refresh');
+    return Promise.resolve();
+  }
+
   function edit(field, on) {
     field.querySelector('.view').hidden = on;
     field.querySelector('.editor').hidden = !on;
@@ -339,7 +367,7 @@
 
   window.Portal = {
     notice: notice, slider: slider, closeSlider: closeSlider,
-    refreshCard: refreshCard
+    refresh: refresh
   };
 
   document.querySelectorAll('[role=tablist]').forEach(bindTabs);

@@ -16,12 +16,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Built:
-    """entityTypeId and type id of both smart processes, and the options of the list field."""
+    """entityTypeId, type id and first funnel of both smart processes, and the options of the list field."""
 
     event: int
     event_type: int
+    event_funnel: int
     participation: int
     participation_type: int
+    participation_funnel: int
     options: dict[str, int]
 
     def uf(self, code: str) -> str:
@@ -76,7 +78,21 @@ def build(rest: Rest) -> Built:
         enum=[{"value": "Сети", "sort": 10}, {"value": "Хранение", "sort": 20}],
     )  # fmt: skip
     options = {each["value"]: int(each["id"]) for each in lines["enum"]}
-    return Built(event["entityTypeId"], event["id"], part["entityTypeId"], part["id"], options)
+    return Built(
+        event=int(event["entityTypeId"]),
+        event_type=int(event["id"]),
+        event_funnel=funnel(rest, event),
+        participation=int(part["entityTypeId"]),
+        participation_type=int(part["id"]),
+        participation_funnel=funnel(rest, part),
+        options=options,
+    )
+
+
+def funnel(rest: Rest, made: dict[str, Any]) -> int:
+    """The funnel a smart process begins with."""
+    found = rest("crm.category.list", {"entityTypeId": made["entityTypeId"]})["categories"]
+    return int(found[0]["id"])
 
 
 def add(rest: Rest, entity_type_id: int, **fields: Any) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_a_status_is_refused_with_the_words_of_the_page(
 
 
 def test_codes_and_semantics_never_change(rest: Rest, built: Built) -> None:
-    row = stages(rest, f"DYNAMIC_{built.event}_STAGE_1")[1]
+    row = stages(rest, f"DYNAMIC_{built.event}_STAGE_{built.event_funnel}")[1]
     fields = {"NAME": "Приглашаем", "SORT": 25, "COLOR": "#00A9F4", "SEMANTICS": "F", "STATUS_ID": "OTHER"}
     assert rest("crm.status.update", {"id": row["ID"], "fields": fields}) is True
     fresh = rest("crm.status.get", {"id": row["ID"]})
@@ -111,7 +111,7 @@ def test_codes_and_semantics_never_change(rest: Rest, built: Built) -> None:
 
 
 def test_a_stage_in_use_and_a_system_stage_are_not_deleted(rest: Rest, built: Built, refused: Any) -> None:
-    entity = f"DYNAMIC_{built.participation}_STAGE_2"
+    entity = f"DYNAMIC_{built.participation}_STAGE_{built.participation_funnel}"
     rows = {each["STATUS_ID"].split(":")[1]: each for each in stages(rest, entity)}
     item = add(rest, built.participation, stageId=rows["CLIENT"]["STATUS_ID"])
     code, _ = refused(lambda: rest("crm.status.delete", {"id": rows["CLIENT"]["ID"]}))
@@ -127,11 +127,11 @@ def test_a_stage_in_use_and_a_system_stage_are_not_deleted(rest: Rest, built: Bu
 
 def test_entity_types_tell_prefixes(rest: Rest, built: Built) -> None:
     rows = {each["ID"]: each for each in rest("crm.status.entity.types")}
-    own = rows[f"DYNAMIC_{built.event}_STAGE_1"]
+    own = rows[f"DYNAMIC_{built.event}_STAGE_{built.event_funnel}"]
     assert (own["PREFIX"], own["ENTITY_TYPE_ID"], own["CATEGORY_ID"]) == (
-        f"DT{built.event}_1",
+        f"DT{built.event}_{built.event_funnel}",
         built.event,
-        1,
+        built.event_funnel,
     )
     assert rows["DEAL_STAGE"]["SEMANTIC_INFO"]["FINAL_SUCCESS_FIELD"] == "WON"
     items = rest("crm.status.entity.items", {"entityId": "DEAL_STAGE"})

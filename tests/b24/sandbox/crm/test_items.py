@@ -13,8 +13,9 @@ from tests.b24.sandbox.crm.build import Built, add, add_field, email, get, ids, 
 def test_a_new_item_is_filled_by_the_portal(rest: Rest, built: Built) -> None:
     item = add(rest, built.participation)
     assert item["title"] == f"Участие #{item['id']}"
-    assert item["stageId"] == f"DT{built.participation}_2:NEW"
-    assert (item["assignedById"], item["createdBy"], item["opened"], item["categoryId"]) == (1, 1, "Y", 2)
+    assert item["stageId"] == f"DT{built.participation}_{built.participation_funnel}:NEW"
+    assert (item["assignedById"], item["createdBy"], item["opened"]) == (1, 1, "Y")
+    assert item["categoryId"] == built.participation_funnel
     assert item["createdTime"] == item["movedTime"] == item["lastActivityTime"]
     assert (item["companyId"], item["contactId"], item["contactIds"], item["observers"]) == (0, 0, [], [])
     assert item["parentId2"] is None
@@ -210,7 +211,7 @@ def test_mandatory_fields_are_demanded_on_adding_and_on_a_stage_move(
     field = add_field(rest, built.event_type, "MUST", "string", mandatory="Y", editFormLabel={"ru": "Код"})
     expected = ("CRM_FIELD_ERROR_REQUIRED", 'The "Код" field is required')
     assert refused(lambda: add(rest, built.event)) == expected
-    stage = f"DT{built.event}_1:CLIENT"
+    stage = f"DT{built.event}_{built.event_funnel}:CLIENT"
     assert refused(lambda: update(rest, built.event, item["id"], stageId=stage)) == expected
     assert update(rest, built.event, item["id"], title="Без стадии")["title"] == "Без стадии"
     filled = update(rest, built.event, item["id"], **{f"ufCrm{built.event_type}Must": "A", "stageId": stage})
@@ -253,7 +254,9 @@ def test_fields_describe_themselves(rest: Rest, built: Built) -> None:
         "type": "integer", "isRequired": False, "isReadOnly": True, "isImmutable": False, "isMultiple": False,
         "isDynamic": False, "title": "ID", "upperName": "ID",
     }  # fmt: skip
-    assert fields["stageId"]["statusType"] == f"DYNAMIC_{built.participation}_STAGE_2"
+    assert (
+        fields["stageId"]["statusType"] == f"DYNAMIC_{built.participation}_STAGE_{built.participation_funnel}"
+    )
     assert fields[f"parentId{built.event}"]["settings"] == {"parentEntityTypeId": built.event}
     lines = fields[built.uf("LINES")]
     assert (lines["isMultiple"], lines["isDynamic"]) == (True, True)

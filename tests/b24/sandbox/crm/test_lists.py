@@ -151,3 +151,10 @@ def test_hostile_filters_end_in_an_answer(rest: Rest, built: Built) -> None:
                     {"!@LINES": 5}, "text", [1, 2], {"": 1}, {"logic": "OR"}):  # fmt: skip
         response = rest.send("crm.item.list", {"entityTypeId": built.participation, "filter": filter_})
         assert response.status_code in (200, 400), filter_
+
+
+def test_a_row_without_any_selected_name_is_an_empty_list(rest: Rest, built: Built) -> None:
+    """Camel-case names while original ones are asked for select nothing (recorded on a real portal)."""
+    add(rest, built.event)
+    params = {"entityTypeId": built.event, "select": ["ufCrm7Note"], "useOriginalUfNames": "Y"}
+    assert rest("crm.item.list", params)["items"][0] == []

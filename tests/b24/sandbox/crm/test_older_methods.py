@@ -135,3 +135,12 @@ def test_a_funnel_of_deals_keeps_the_marks_of_another_system(rest: Rest) -> None
 def test_a_contact_without_a_face_says_so(rest: Rest) -> None:
     number = rest("crm.contact.add", {"fields": {"NAME": "Анна"}})
     assert rest("crm.contact.get", {"id": number})["FACE_ID"] is None
+
+
+def test_a_label_stands_in_every_language_of_the_cloud(rest: Rest) -> None:
+    fields = {"FIELD_NAME": "SPOKEN", "USER_TYPE_ID": "string", "LABEL": "Код"}
+    number = rest("crm.deal.userfield.add", {"fields": fields})
+    shown = rest("crm.deal.userfield.get", {"id": number})
+    assert len(shown["EDIT_FORM_LABEL"]) == 21
+    assert set(shown["EDIT_FORM_LABEL"].values()) == {"Код"}
+    assert (shown["HELP_MESSAGE"]["de"], shown["HELP_MESSAGE"]["kz"]) == ("", "")

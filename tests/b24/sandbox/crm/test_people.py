@@ -122,7 +122,8 @@ def test_a_restored_item_has_a_new_id_and_its_old_bonds(rest: Rest, built: Built
         rest, built.participation, xmlId="restored", contactId=contact["id"],
         **{f"parentId{built.event}": event["id"], built.uf("NOTE"): "помню"},
     )  # fmt: skip
-    update(rest, built.participation, item["id"], stageId=f"DT{built.participation}_2:CLIENT")
+    stage = f"DT{built.participation}_{built.participation_funnel}:CLIENT"
+    update(rest, built.participation, item["id"], stageId=stage)
     rest("crm.item.delete", {"entityTypeId": built.participation, "id": item["id"]})
     kept = rest.control("recycle", method="GET")[0]
     assert (kept["item_id"], kept["fields"]["XML_ID"]) == (item["id"], "restored")
@@ -135,7 +136,7 @@ def test_a_restored_item_has_a_new_id_and_its_old_bonds(rest: Rest, built: Built
         "помню",
     )
     assert fresh[f"parentId{built.event}"] == event["id"]
-    assert fresh["stageId"] == f"DT{built.participation}_2:CLIENT"
+    assert fresh["stageId"] == stage
 
 
 def test_a_type_without_a_recycle_bin_keeps_nothing(rest: Rest, built: Built) -> None:

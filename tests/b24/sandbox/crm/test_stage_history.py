@@ -15,7 +15,7 @@ def moves(rest: Rest, entity_type_id: int, item_id: int) -> list[tuple[str, str,
 
 
 def test_every_move_is_one_row(rest: Rest, built: Built) -> None:
-    prefix = f"DT{built.event}_1:"
+    prefix = f"DT{built.event}_{built.event_funnel}:"
     item = add(rest, built.event)
     for code in ("CLIENT", "CLIENT", "SUCCESS", "NEW", "FAIL"):
         item = update(rest, built.event, item["id"], stageId=prefix + code)
@@ -33,7 +33,7 @@ def test_an_item_remembers_who_moved_it_and_when(rest: Rest, built: Built) -> No
     item = add(rest, built.event)
     rest.control("clock", {"advance_s": 60})
     update(rest, built.event, item["id"], title="Только название")
-    moved = update(rest, built.event, item["id"], stageId=f"DT{built.event}_1:CLIENT")
+    moved = update(rest, built.event, item["id"], stageId=f"DT{built.event}_{built.event_funnel}:CLIENT")
     assert moved["movedTime"] > item["movedTime"]
     rest.control("clock", {"advance_s": 60})
     later = update(rest, built.event, item["id"], title="Опять")

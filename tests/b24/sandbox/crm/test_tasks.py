@@ -129,3 +129,20 @@ def test_people_see_the_tasks_they_take_part_in(rest: Rest) -> None:
     assert [each["id"] for each in seen] == [hers, watched]
     assert rest("tasks.task.get", {"taskId": not_hers}, token=token) == []
     assert rest.send("tasks.task.delete", {"taskId": hers}, token=token).json()["error"] == "1048582"
+
+
+def test_a_list_shows_what_params_and_counted_fields_ask_for(rest: Rest) -> None:
+    number = new(rest, DESCRIPTION="Текст", DEADLINE="2020-01-01T10:00:00+03:00")["id"]
+    params = {
+        "filter": {"ID": number},
+        "select": ["ID", "DESCRIPTION", "DEADLINE", "subStatus", "COUNTERS"],
+        "params": {"WITH_TIMER_INFO": True, "WITH_RESULT_INFO": "Y", "WITH_PARSED_DESCRIPTION": "1"},
+    }
+    (shown,) = rest("tasks.task.list", params)["tasks"]
+    assert {name: shown[name] for name in ("lengthDeadline", "subStatus", "taskHasResult", "timeElapsed")} == {
+        "lengthDeadline": "1", "subStatus": "-1", "taskHasResult": "N", "timeElapsed": None,
+    }  # fmt: skip
+    assert (shown["parsedDescription"], shown["descriptionInBbcode"]) == ("Текст", "Y")
+    assert shown["counter"]["value"] == 0
+    (bare,) = rest("tasks.task.list", {"filter": {"ID": number}, "select": ["ID"]})["tasks"]
+    assert set(bare) == {"id", "group"}

@@ -79,6 +79,30 @@ def test_a_stranger_becomes_contact_company_and_item(rest: Rest, built: Built, e
     assert records[0]["PROVIDER_TYPE_ID"] == str(form)
 
 
+def test_what_a_guest_typed_stands_in_the_activity(rest: Rest, built: Built, event: int) -> None:
+    """Source of the shape: bitrix24/b24phpsdk, Services/CRM/Activity/Result/WebForm."""
+    made = submit(rest, make(rest, built, event), **{**ANNA, "MAIL": "typed@firm.example", "PHONE": ""})
+    (record,) = rest(
+        "crm.activity.list",
+        {
+            "filter": {
+                "PROVIDER_ID": "CRM_WEBFORM",
+                "BINDINGS": [{"OWNER_TYPE_ID": built.participation, "OWNER_ID": made["item_id"]}],
+            },
+            "select": ["ID", "PROVIDER_PARAMS"],
+        },
+    )
+    typed = record["PROVIDER_PARAMS"]
+    assert set(typed) == {"FIELDS", "FORM", "VISITED_PAGES"}
+    assert [(one["code"], one["type"], one["value"]) for one in typed["FIELDS"]] == [
+        ("CONTACT_LAST_NAME", "string", [ANNA["LAST"]]),
+        ("CONTACT_NAME", "string", [ANNA["FIRST"]]),
+        ("CONTACT_EMAIL", "email", ["typed@firm.example"]),
+        ("COMPANY_TITLE", "string", [ANNA["FIRM"]]),
+    ], "empty fields are missing, hidden ones are not shown"
+    assert set(typed["FORM"]) == {"IS_USED_USER_CONSENT", "AGREEMENTS", "IP", "LINK"}
+
+
 def test_the_same_guest_gets_a_second_item_and_no_second_card(rest: Rest, built: Built, event: int) -> None:
     form = make(rest, built, event)
     first = submit(rest, form, **{**ANNA, "MAIL": "second@firm.example", "PHONE": "+77015550002"})

@@ -1,0 +1,273 @@
+"""One day under fire, from an empty folder to the verdict."""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import requests
+import sqlalchemy as sa
+
+from app import Config
+from b24 import portals
+from b24.client import Portals
+from b24.oauth import OAuth
+from b24.secrets import Secrets
+from b24.store.engine import Store
+from b24.store.tables import mark
+from b24.transport import Transport
+from smart_process.demo import conference
+from smart_process.demo.cast import Cast
+from smart_process.demo.command import Demo
+from smart_process.demo.play import settle
+from smart_process.demo.portal import ADMIN
+from smart_process.demo.state import Folder, choose_ports
+from smart_process.service import Service
+from smart_process.sync import sweep
+from tests.chaos.crowd import Crowd, insist
+from tests.chaos.judging import Verdict, judge
+from tests.chaos.ledger import Ledger
+from tests.chaos.processes import ROLES, App
+from tests.chaos.storm import Faults, Storm
+from tests.source_tree import ROOT
+
+CUT_S = 2.0
+Act = Callable[[Callable[[], bool]], None]
+
+
+@dataclass(frozen=True)
+class Day:
+    """What is played.
+
+    Args:
+        pause_s: seconds between two kills, at least and at most.
+    """
+
+    database: str
+    seed: int
+    kills: int
+    guests: int
+    pause_s: tuple[float, float] = (0.5, 6.0)
+
+
+@dataclass(frozen=True)
+class Played:
+    """How it ended."""
+
+    day: Day
+    kills: int
+    struck: dict[str, int]
+    verdict: Verdict
+    errors: list[str]
+
+    @property
+    def faults(self) -> int:
+        """How often something went wrong."""
+        return sum(self.struck.values())
+
+
+def play(day: Day, *, say: Callable[[str], None] = lambda _text: None) -> Played:
+    """Play a day and judge it.
+
+    Raises:
+        Exception: it could not be played to its end: somebody was never answered, something never settles.
+    """
+    dice = random.Random(day.seed)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder, _database(day.database, Path(folder)) as url:
+        demo, app = _started(Path(folder), day.database, url)
+        faults = Faults(demo.portal)
+        storm, ledger = Storm(app, faults, dice, day.pause_s), Ledger()
+        try:
+            crowd = Crowd(demo, Cast(day.seed, day.guests, conference.LINES), ledger)
+            for kills, phase in zip(_shares(day.kills), (_before, _the_day, _afterwards), strict=True):
+                say(f"{phase.__name__.strip('_').replace('_', ' ')}: {kills} kills")
+                phase(demo, crowd, storm, kills)
+            faults.plan({})
+            say("the storm is over")
+            _heal(demo)
+            _settle(demo)
+            crowd.read_mail()
+            verdict = judge(demo, ledger, crowd.ours())
+            return Played(day, storm.kills, faults.struck, verdict, app.errors())
+        finally:
+            demo.stop()
+
+
+def _shares(kills: int) -> tuple[int, int, int]:
+    first = kills // 3
+    return first, first, kills - 2 * first
+
+
+def _before(demo: Demo, crowd: Crowd, storm: Storm, kills: int) -> None:
+    """Registration is open."""
+    _together(storm, kills, crowd.register, crowd.fill_forms)
+
+
+def _the_day(demo: Demo, crowd: Crowd, storm: Storm, kills: int) -> None:
+    """Who cancelled stays away, the others come; colleagues work on the cards."""
+    _move_event(demo, "live")
+    crowd.read_mail()
+    crowd.cancel(lambda: True)
+    _together(storm, kills, crowd.scan, crowd.tap, crowd.walk_in, crowd.edit_cards, crowd.delete_cards)
+
+
+def _afterwards(demo: Demo, crowd: Crowd, storm: Storm, kills: int) -> None:
+    """The event is closed; latecomers' phones come back; sales begin."""
+    crowd.read_mail()
+    _move_event(demo, "closed")
+    _together(storm, kills, crowd.late, crowd.edit_deals)
+
+
+def _together(storm: Storm, kills: int, *acts: Act) -> None:
+    """Everybody at once while the storm rages."""
+    storm.rage(kills)
+    with ThreadPoolExecutor(len(acts)) as pool:
+        for done in [pool.submit(act, storm.over) for act in acts]:
+            done.result()
+
+
+def _move_event(demo: Demo, stage: str) -> None:
+    kind = conference.binding(demo).event
+    fields = {"stageId": kind.stages[stage]}
+    moved = {"entityTypeId": kind.entity_type_id, "id": demo.kept.event_item_id, "fields": fields}
+    insist(lambda: conference.rest_of(demo).call("crm.item.update", moved))
+    seen = lambda: conference.event(demo)["stage"] == stage  # noqa: E731
+    conference.wait_for(f"the app to see the event as {stage}", seen, 240)
+
+
+def _heal(demo: Demo) -> None:
+    """A kill between the authorisation server's answer and our disk loses the only pair of tokens: the portal pauses,
+    and an administrator who opens the app gives it a new one."""
+    with conference.service_of(demo).store.reading() as tx:
+        paused = portals.paused_ids(tx)
+    if paused:
+        opened = demo.portal.control(f"apps/{demo.kept.app_id}/open", {"user_id": ADMIN})
+        insist(lambda: requests.post(opened["url"], data=opened["fields"], timeout=60).raise_for_status())
+
+
+def _settle(demo: Demo) -> None:
+    """Nothing waits any more. What waits for another attempt is asked to hurry; what may be under way is not."""
+    stopping = threading.Event()
+
+    def hurry() -> None:
+        while not stopping.wait(2.0):
+            with conference.service_of(demo).store.transaction() as tx:
+                waits = sa.and_(mark.c.sent_at.is_(None), mark.c.held.is_(None), mark.c.attempts > 0)
+                tx.execute(sa.update(mark).where(waits).values(due_at=datetime.now(UTC)))
+
+    service = conference.service_of(demo)
+    hurrying = threading.Thread(target=hurry, daemon=True)
+    hurrying.start()
+    try:
+        settle(demo, threading.Event())
+        # What dropped events left behind.
+        sweep.sweep(service, conference.PORTAL_ID)
+        settle(demo, threading.Event())
+    finally:
+        stopping.set()
+        hurrying.join()
+
+
+# ------------------------------------------------------------------ setting the stage
+
+
+def _started(folder: Path, database: str, url: str) -> tuple[Demo, App]:
+    kept = Folder(folder / "day")
+    choose_ports(kept.kept, None)
+    demo = Demo(
+        kept,
+        ROOT / "app.py",
+        "",
+        kept.path / "calls.jsonl",
+        playing=True,
+        quiet=True,
+        portal_options=("--cut-s", str(CUT_S)),
+    )
+    started: list[App] = []
+
+    def start(*, port: int, **config: Any) -> App:
+        config |= {"database_url": url, "cut_s": CUT_S}
+        app = App(_reading(Config(**config)), ROLES[database], port, config, kept.path)
+        started.append(app)
+        return app
+
+    demo.start(start)
+    return demo, started[0]
+
+
+def _reading(config: Config) -> Service:
+    """The service of whoever watches: the same database, no web and no work of its own."""
+    from b24.store.migrate import upgrade
+
+    store, secrets = Store(config.database_url), Secrets(config.keys)
+    upgrade(store)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    assert config.local_origin is not None
+    transport = Transport(cut_s=10, allow_origin=config.local_origin)
+    oauth = OAuth(
+        config.client_id, config.client_secret, (config.local_origin,), transport=transport, clock=clock
+    )
+    reached = Portals(
+        store, secrets, oauth, clock=clock, cut_s=config.cut_s, allow_origin=config.local_origin
+    )
+    return Service(store, clock, secrets, reached, config.public_url, lambda _portal_id: None)
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    """An empty database, gone afterwards."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'app.sqlite'}"
+        return
+    with postgres_database() as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """An empty database on ``TEST_PG_URL`` (else the local server), dropped afterwards."""
+    import os
+
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
+    server = os.environ.get("TEST_PG_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    name = f"b24_chaos_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    try:
+        yield f"{server.rpartition('/')[0]}/{name}"
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+def report(played: Played, *, replay: str) -> int:
+    """Print how it ended; the exit code."""
+    verdict = played.verdict
+    for text in verdict.sentences:
+        sys.stderr.write(f"! {text}\n")
+    for text in sorted(set(played.errors)):
+        sys.stderr.write(f"  logged: {text}\n")
+    line = (
+        f"chaos: kills {played.kills}, faults {played.faults}, lost {len(verdict.lost)}, "
+        f"doubled {len(verdict.doubled)}, overwritten {len(verdict.overwritten)}"
+    )
+    if verdict.sentences:
+        sys.stderr.write(f"  again: {replay}\n")
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    return 1 if verdict.sentences else 0

@@ -1,0 +1,129 @@
+"""What is wrong with a portal is said in words, by the main page and on the console alike, and put right by a click."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import placements
+from b24.page_session import HEADER, PageSession
+from b24.sandbox.server import Options, Sandbox
+from placements.session import TOKEN_HEADER
+from smart_process import checkup, doctor
+from smart_process.language import translator
+from smart_process.schema import userfield_name
+from tests.portal_and_app import PortalAndApp, make_web, portal_and_app
+from tests.tab_world import Tabs
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Options(port=0, seed="empty", limits=False, pages=False)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalAndApp]:
+    made = portal_and_app(sandbox, f"sqlite:///{tmp_path_factory.mktemp('checkup') / 'app.db'}")
+    assert made.install()["done"]
+    made.finish()
+    web = make_web(made.service, placements.TABS)
+    placements.register_apis(web, made.service)
+    made.web = web.test_client()
+    yield made
+    made.rest.close()
+    made.service.portals.close()
+    made.service.store.close()
+
+
+def page(place: PortalAndApp, path: str, method: str = "POST") -> Any:
+    """What the main page of the administrator asks for."""
+    session = PageSession(1, 1, True, "app").sign(place.service.secrets)
+    headers = {HEADER: session, TOKEN_HEADER: place.opened()["fields"]["AUTH_ID"]}
+    return place.web.open(f"/b24/api/app/{path}", method=method, headers=headers)
+
+
+def keys(place: PortalAndApp) -> set[str]:
+    return {one.key for one in checkup.check(place.service, 1)}
+
+
+def console(place: PortalAndApp, *argv: str) -> tuple[int, str]:
+    said: list[str] = []
+    return doctor.run(place.service, doctor.arguments(argv), said.append), "".join(said)
+
+
+def test_a_fresh_installation_has_nothing_wrong(place: PortalAndApp) -> None:
+    assert checkup.check(place.service, 1) == []
+    code, said = console(place)
+    assert (code, "Всё в порядке." in said) == (0, True)
+    assert "в очереди: 1" in page(place, "health", "GET").get_json()["html"]
+
+
+def test_a_deleted_field_and_tab_are_named_and_put_right_by_a_click(place: PortalAndApp) -> None:
+    kind = place.binding.participation
+    name = userfield_name(kind.id, "GATE")
+    fields = place.rest("userfieldconfig.list", {"moduleId": "crm", "filter": {"fieldName": name}})["fields"]
+    place.rest("userfieldconfig.delete", {"moduleId": "crm", "id": fields[0]["id"]})
+    assert keys(place) == {"schema:field:participation:gate"}
+    shown = page(place, "health", "GET").get_json()["html"]
+    assert "Удалено поле" in shown
+    assert 'data-act="repair"' in shown
+    code, said = console(place, "--json", "--lang", "en")
+    (report,) = json.loads(said)["portals"]
+    assert code == 1
+    assert "was deleted" in report["findings"][0]["text"]
+    done = page(place, "repair").get_json()
+    assert (done["done"], done["text"]) == (True, "Исправлено.")
+    assert keys(place) == set()
+    assert console(place)[0] == 0
+
+
+def test_a_plan_that_ended_is_said_in_words(place: PortalAndApp) -> None:
+    place.rest.control("restrictions", {"names": ["rest"]})
+    try:
+        (finding,) = checkup.check(place.service, 1)
+        assert "Тариф портала" in finding.words(translator("ru"))
+        code, said = console(place)
+        assert (code, "приостановлен" in said, "Тариф портала" in said) == (1, True, True)
+    finally:
+        place.rest.control("restrictions", {"names": []})
+    assert place.service.portals.probe(1)
+    assert keys(place) == set()
+
+
+def test_what_administrators_chose_and_somebody_deleted_names_its_section(place: PortalAndApp) -> None:
+    tabs = Tabs(place)
+    tabs.change_settings(deal_stage_id="GONE", fallback_owner_id=4242, form_events={"7": 999})
+    try:
+        found = {one.key: one.action for one in checkup.check(place.service, 1)}
+        assert found == {
+            "schema:deal_stage": "settings:deals",
+            "schema:fallback": "settings:owners",
+            "schema:forms": "settings:forms",
+        }
+    finally:
+        tabs.change_settings(deal_stage_id=None, fallback_owner_id=None, form_events={})
+
+
+def test_the_doctor_finds_no_portal_it_does_not_know(place: PortalAndApp) -> None:
+    assert console(place, "--portal", "0" * 32)[0] == 1
+
+
+def test_only_an_administrator_asks_and_repairs(place: PortalAndApp) -> None:
+    colleague = int(place.rest.control("users", {"name": "Айгуль", "last_name": "Серик"})["id"])
+    session = PageSession(1, colleague, True, "app").sign(place.service.secrets)
+    headers = {HEADER: session, TOKEN_HEADER: place.opened(colleague)["fields"]["AUTH_ID"]}
+    for path, method in (("health", "GET"), ("repair", "POST"), ("retry", "POST")):
+        assert place.web.open(f"/b24/api/app/{path}", method=method, headers=headers).status_code == 403
+
+
+def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
+    from b24.store.engine import Store
+
+    store = Store(f"sqlite:///{tmp_path / 'empty.db'}")
+    assert "пуста" in doctor.database_problem(store, translator("ru"))
+    store.close()
