@@ -32,6 +32,11 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     "event/closing/now": ("event", {}),
     "event/closing/stop": ("event", {}),
     "event/enrolment": ("event", {"gates": ["Вход"]}),
+    "event/gates": ("event", {"gates": [{"name": "Вход", "kind": "entrance"}]}),
+    "event/phone/revoke": ("event", {"phone": 1}),
+    "event/case": ("event", {"case": "1:1", "answer": ""}),
+    "event/rehearsal/start": ("event", {}),
+    "event/rehearsal/wipe": ("event", {}),
     "event/mail/again": ("event", {"message": 1}),
     "event/person": ("event", {"person": 1, "contact": 0}),
     "event/company": ("event", {"person": 1, "company": 0}),
@@ -44,6 +49,7 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
 """Actions: the page they stand on and a body that would be carried out; 0 stands for the event's card."""
 READING = {
     "event/parts/funnel": "event",
+    "event/door/live": "event",
     "event/state": "event",
     "event/people": "event",
     "event/segment/questions": "event",
@@ -138,7 +144,7 @@ def test_every_route_of_the_pages_is_tried_here(world: World) -> None:
     # Those of administrators: tests/placements/test_settings_page.py.
     routes = {one for one in routes if not one.startswith(("settings/", "app/"))}
     tried = {
-        path.replace("quote_requested", "<flag>").replace("parts/funnel", "parts/<name>")
+        path.replace("quote_requested", "<flag>").replace("/funnel", "/<name>").replace("/live", "/<name>")
         for path in (*CHANGING, *READING)
     }
     assert routes == tried
@@ -238,6 +244,11 @@ def named(world: World) -> Iterator[int]:
 
 ROLES = {
     "event/enrolment": "devices",
+    "event/gates": "devices",
+    "event/phone/revoke": "devices",
+    "event/rehearsal/start": "devices",
+    "event/rehearsal/wipe": "devices",
+    "event/case": "undo",
     "event/mail/again": "resend",
     "participation/resend": "resend",
     "participation/annul": "undo",
