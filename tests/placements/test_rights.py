@@ -34,7 +34,7 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     "event/enrolment": ("event", {"gates": ["Вход"]}),
     "event/gates": ("event", {"gates": [{"name": "Вход", "kind": "entrance"}]}),
     "event/phone/revoke": ("event", {"phone": 1}),
-    "event/case": ("event", {"case": "1:1", "answer": ""}),
+    "event/case": ("event", {"case": "1:1", "answer": "same"}),
     "event/rehearsal/start": ("event", {}),
     "event/rehearsal/wipe": ("event", {}),
     "event/mail/again": ("event", {"message": 1}),
