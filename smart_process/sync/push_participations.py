@@ -9,7 +9,7 @@ a person typed since we last looked is a fact, and comes back with the next push
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.facts import NewFact
+from smart_process.schema import DEAL
 from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import observation, picture, stage_moves
+from smart_process.sync import observation, observe_participations, picture, stage_moves
 from smart_process.sync.observation import TYPED, Item
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import LEASE_LOST, Commands, Work, all_unread, failed, later
@@ -55,20 +56,28 @@ def push(work: Work) -> int:
     claimed = work.claim(journal.PUSH, limit=AT_ONCE)
     if not claimed:
         return 0
-    with work.service.store.reading() as tx:
-        rows = {row["id"]: row for row in store.participations(tx, [int(one.key) for one in claimed])}
+    rows = _rows(work, claimed)
     todo = {one: row for one in claimed if (row := rows.get(int(one.key))) and _lives(row)}
     work.finish([one for one in claimed if one not in todo])
     waiting = [one for one, row in todo.items() if _waits(one, row)]
     _wait(work, waiting)
     todo = {one: row for one, row in todo.items() if one not in waiting}
+    lost = [row for one, row in todo.items() if one.sent_at and row["item_id"] is None]
     try:
-        made = _find_lost(work, [row for one, row in todo.items() if one.sent_at and row["item_id"] is None])
+        found = _look_at_lost(work, lost)
     except errors.B24Error as error:
         all_unread(work, todo, error)
         return len(claimed)
-    _write(work, todo, made)
+    if found:
+        rows = _rows(work, todo)
+        todo = {one: rows[int(one.key)] for one in todo}
+    _write(work, todo)
     return len(claimed) - len(waiting)
+
+
+def _rows(work: Work, claimed: Iterable[Mark]) -> dict[int, Row]:
+    with work.service.store.reading() as tx:
+        return {row["id"]: row for row in store.participations(tx, [int(one.key) for one in claimed])}
 
 
 def _lives(row: Row) -> bool:
@@ -87,32 +96,37 @@ def _wait(work: Work, some: Sequence[Mark]) -> None:
             marks.retry(tx, one, at=later(one, now), error="its contact is being looked up")
 
 
-def _find_lost(work: Work, rows: Sequence[Row]) -> dict[str, int]:
+def _look_at_lost(work: Work, rows: Sequence[Row]) -> bool:
+    """Find cards whose create was not answered, and take them as a pull takes any card: somebody may have typed
+    something on them already. Whether there was any."""
     if not rows:
-        return {}
+        return False
     kind = work.binding.participation
     asked = {
         "entityTypeId": kind.entity_type_id,
         "filter": {"@xmlId": [row["uid"] for row in rows]},
-        "select": ["id", "xmlId"],
+        "select": picture.select(kind, (work.binding.event.entity_type_id, DEAL)),
+        "order": {"id": "DESC"},
         "start": -1,
     }
     reply = work.client.ask("crm.item.list", asked)
-    return {str(item["xmlId"]): int(item["id"]) for item in reply.result["items"]}
+    # Of two cards with one key the older one is taken, the other is merged when a pull meets it.
+    first = {str(item["xmlId"]): item for item in reply.result["items"]}
+    observe_participations.observe(work, {int(item["id"]): item for item in first.values()}, frozenset())
+    return bool(first)
 
 
-def _write(work: Work, todo: Mapping[Mark, Row], made: Mapping[str, int]) -> None:
+def _write(work: Work, todo: Mapping[Mark, Row]) -> None:
     updates: dict[Mark, Write] = {}
     creates: dict[Mark, Write] = {}
     idle = []
     for one, row in todo.items():
         ours = _ours(work, row)
-        item_id = row["item_id"] or made.get(row["uid"])
         changed = _changed(row, ours)
-        if item_id is None:
+        if row["item_id"] is None:
             creates[one] = Write(row, ours, None)
-        elif changed or row["item_id"] is None:
-            updates[one] = Write(row, changed, item_id)
+        elif changed:
+            updates[one] = Write(row, changed, row["item_id"])
         else:
             idle.append(one)
     work.finish(idle)
@@ -300,7 +314,9 @@ def _confirmed(before: Picture, changed: Picture, answer: Picture) -> Picture:
     for name, value in changed.items():
         shadow[name] = answer.get(name, value)
     if not before:
-        shadow |= {name: value for name, value in answer.items() if name not in shadow}
+        # What people type as well is left to the next pull: a value the portal itself filled in is a change like any.
+        rest = answer.keys() - shadow.keys() - TYPED
+        shadow |= {name: answer[name] for name in rest}
     if "stage" in changed:
         stage_moves.pushed(shadow, changed["stage"])
         shadow.pop(stage_moves.ASIDE, None)

@@ -170,6 +170,30 @@ def test_what_changes_while_an_update_has_no_answer_is_written_after_it(story: S
     assert told == []
 
 
+def test_what_a_colleague_types_on_a_card_whose_create_was_not_answered_stands(story: Story) -> None:
+    guest = story.guest("Потерян", "Ответ", company="")
+    story.add_contact("Потерян", "Ответ", email=guest.email)
+    story.settle()
+    # The card is made, nobody tells us, and no word of it or of the colleague's edit arrives.
+    story.faults(reset_after=1, event_drop=1, times={"reset_after": 1}, methods=["crm.item.add"])
+    story.registers(guest)
+    seat = story.seat()
+    story.arrives(seat["id"])
+    story.drain()
+    (card,) = story.cards()
+    story.edit_card(card["id"], note="Перезвонить", flag_materials_requested="Y")
+    # Meanwhile a phone sets a flag: the card is found and written to in one go.
+    story.flags(seat["id"], "quote_requested")
+    story.settle()
+    story.flags(seat["id"], "question_asked")
+    story.settle()
+    shown = story.card()
+    assert shown["note"] == "Перезвонить"
+    flags = ("materials_requested", "quote_requested", "question_asked")
+    assert [shown[f"flag_{flag}"] for flag in flags] == ["Y", "Y", "Y"]
+    assert story.seat()["note"] == "Перезвонить"
+
+
 def test_a_look_up_that_fails_does_not_forget_that_a_create_is_under_way(story: Story) -> None:
     story.registers(story.guest("Трудный", "Поиск"))
     story.faults(reset_after=1, times={"reset_after": 1}, methods=["crm.item.add"])
