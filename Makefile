@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test lint lock pictures chaos bench
 PYTHON_HERE := .venv/bin/python
-WORKERS ?= auto
+WORKERS ?= 4
 
 help:
 	@echo 'make demo   the app with a local portal and a partner conference in it; Ctrl-C ends it'
@@ -29,7 +29,7 @@ demo: setup
 
 # A file's tests stay together (they share a portal or a browser), the slow files start first: tests/conftest.py.
 test: setup-dev
-	@$(PYTHON_HERE) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTHON_HERE) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-dev
 	@$(PYTHON_HERE) -m ruff check .

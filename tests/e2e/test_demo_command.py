@@ -1,16 +1,12 @@
-"""The demo's command as a user meets it: start, second window, Ctrl-C, start again, a played day, a broken one."""
+"""The demo's command as a user meets it: start, second window, Ctrl-C, start again, wrong arguments, broken folders."""
 
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,8 +16,6 @@ from tests.demo_process import DemoProcess, run, start
 from tests.eventually import eventually
 
 KEYS = {"portal", "app", "access", "control", "event_code", "registration", "scanner", "mailbox"}
-COUNTS = ("stages", "funnel", "deals", "tasks", "mails")
-GUESTS = ("--guests", "4")
 
 
 @pytest.fixture(scope="module")
@@ -136,47 +130,3 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert str(tmp_path / "file") in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-
-
-def played(state: Path, *more: str) -> dict[str, Any]:
-    done = run(state, "--play", "--json", *GUESTS, *more)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 1
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def test_a_day_played_twice_is_one_day(first: DemoProcess, state: Path) -> None:
-    once, twice = played(state), played(state)
-    assert once["differences"] == twice["differences"] == 0
-    assert {name: once[name] for name in COUNTS} == {name: twice[name] for name in COUNTS}
-    assert once["scans"]["admitted"] > 0
-    assert once["mails"]["ticket"] > 0
-    assert sum(once["deals"].values()) + sum(once["tasks"].values()) > 0
-    assert once["rest"]["refused"] == 0
-
-
-def test_colleagues_work_in_the_crm_while_the_day_runs(first: DemoProcess, state: Path) -> None:
-    """What they typed stands, nobody is called twice, and portal and journal agree although cards were deleted."""
-    result = played(state, "--edits")
-    assert (result["differences"], result["called_twice"], result["overwritten"]) == (0, 0, 0)
-    assert result["typed"] > 0
-    # Which edits there are follows from the seed; deletions and merges are among them.
-    assert {"note", "delete_card", "company_merge", "dismissed"} <= {
-        what for what, times in result["edits"].items() if times
-    }
-
-
-def test_a_difference_ends_the_play_with_1_and_is_told_in_words(first: DemoProcess, state: Path) -> None:
-    """Somebody's card loses our key on the portal's disk: no event, no later change time, nothing to heal it by."""
-    with closing(sqlite3.connect(state / "portal.sqlite")) as portal, portal:
-        eti = portal.execute("SELECT entity_type_id FROM crm_type WHERE title LIKE 'Участие%'").fetchone()[0]
-        portal.execute(
-            "UPDATE crm_item SET xml_id = 'lost' WHERE entity_type_id = :type"
-            " AND id = (SELECT MIN(id) FROM crm_item WHERE entity_type_id = :type)",
-            {"type": eti},
-        )
-    done = run(state, "--play", "--json", *GUESTS)
-    assert done.returncode == 1, done.stdout
-    assert json.loads(done.stdout)["differences"] == 1
-    assert re.search(r"^! .+: xml_id is 'lost' in the portal", done.stderr, re.MULTILINE)
