@@ -13,8 +13,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
+from b24.sandbox.server import listen
 from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.store.tables import mark, metadata, portal
@@ -228,7 +228,7 @@ def open_door(store: Store, now: datetime = NOW) -> Door:
 @contextmanager
 def serving(door: Door) -> Iterator[Door]:
     """The door over HTTP at ``door.url``."""
-    server = make_server("127.0.0.1", 0, door.app, threaded=True)
+    server = listen(0, door.app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     door.url = f"http://127.0.0.1:{server.port}"

@@ -12,13 +12,12 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 import smart_process.store.tables  # noqa: F401 - the domain's tables join the metadata
 from b24.client import Portals
 from b24.oauth import OAuth
-from b24.sandbox.server import Sandbox
+from b24.sandbox.server import Sandbox, listen
 from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.store.tables import metadata
@@ -179,8 +178,8 @@ class Served:
 
     def __init__(self) -> None:
         self.web: Flask | None = None
-        self._server = make_server("127.0.0.1", 0, self._entry, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = listen(0, self._entry)
+        self.url = f"http://127.0.0.1:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

@@ -59,6 +59,10 @@ class Options:
     pages: bool = True
 
 
+Application = Callable[..., Iterable[bytes]]
+"""A WSGI application."""
+
+
 class _Handler(WSGIRequestHandler):
     """Keeps connections open, answers without Nagle's delay and prints nothing."""
 
@@ -126,9 +130,9 @@ class Sandbox:
         self._delivery = Delivery(self.portal, self.faults)
         return PortalWeb(dispatcher, Control(dispatcher), self._pages() if self._options.pages else None)
 
-    def _pages(self) -> Callable[..., Iterable[bytes]]:
+    def _pages(self) -> Application:
         """The web UI, made when the first page is opened: tools that only call REST do not wait for it."""
-        made: list[Callable[..., Iterable[bytes]]] = []
+        made: list[Application] = []
         lock = threading.Lock()
 
         def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -176,7 +180,24 @@ class Sandbox:
         return line | ({"smtp": f"127.0.0.1:{self.mail.port}"} if self.mail is not None else {})
 
 
-def listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGIServer:
+def whole(application: Application) -> Application:
+    """The application with its answers read to their end and closed before the first byte leaves.
+
+    Werkzeug's server forgets to close an answer whose browser went away meanwhile, and with it the file it came from.
+    """
+
+    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        parts = application(environ, start_response)
+        try:
+            return [b"".join(parts)]
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+
+    return answer
+
+
+def listen(port: int, application: Application) -> BaseWSGIServer:
     """A threaded web server on loopback that does not answer yet; port 0 takes a free one.
 
     The socket is bound here because the server would end the process over a taken port.
@@ -188,7 +209,7 @@ def listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGISe
         server = make_server(
             "127.0.0.1",
             bound.getsockname()[1],
-            application,
+            whole(application),
             threaded=True,
             request_handler=_Handler,
             fd=bound.fileno(),
@@ -197,7 +218,7 @@ def listen(port: int, application: Callable[..., Iterable[bytes]]) -> BaseWSGISe
     return server
 
 
-def make_pages(portal: LocalPortal, log: CallLog) -> Callable[..., Iterable[bytes]]:
+def make_pages(portal: LocalPortal, log: CallLog) -> Application:
     """The web UI as a WSGI application: a Flask application with the blueprint of :mod:`b24.sandbox.ui`."""
     from flask import Flask
 
@@ -207,7 +228,7 @@ def make_pages(portal: LocalPortal, log: CallLog) -> Callable[..., Iterable[byte
     app.extensions["portal"] = portal
     app.extensions["call_log"] = log
     app.register_blueprint(bp)
-    wsgi: Callable[..., Iterable[bytes]] = app.wsgi_app
+    wsgi: Application = app.wsgi_app
     return wsgi
 
 
