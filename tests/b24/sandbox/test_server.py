@@ -18,7 +18,7 @@ class Page:
         self.asked, self.left, self.closed = threading.Event(), threading.Event(), threading.Event()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "8")])
         return self
 
     def __iter__(self) -> Iterator[bytes]:
