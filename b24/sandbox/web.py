@@ -45,6 +45,8 @@ REASONS = {
     504: "504 Gateway Time-out",
 }
 
+LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
 Start = Callable[..., Any]
 
 
@@ -67,8 +69,6 @@ class PortalWeb:
         environ["PATH_INFO"] = path
         request = Request(environ)
         request.max_content_length = MAX_BODY
-        if not self._own_host(request):
-            return _text(421, "This portal answers to its own address only.")(environ, start_response)
         head = path.lower()
         if head == AUTHORISED and request.method == "GET":
             return self._token_info(request)(environ, start_response)
@@ -76,6 +76,9 @@ class PortalWeb:
             return (self._moved(request) or self._rest(request))(environ, start_response)
         if head.rstrip("/") in {"/oauth/token", "/oauth/authorize"}:
             return self._oauth(request, head.rstrip("/"))(environ, start_response)
+        # What needs no token is for this machine only: a foreign name that was pointed here is refused.
+        if not self._own_host(request):
+            return _text(421, "This portal answers to its own address only.")(environ, start_response)
         answer = self._control.answer(request) if head.startswith("/sandbox/") else None
         if answer is not None:
             return answer(environ, start_response)
@@ -84,9 +87,9 @@ class PortalWeb:
         return self._pages(environ, start_response)
 
     def _own_host(self, request: Request) -> bool:
-        own = self._dispatcher.portal.host
-        port = own.rpartition(":")[2]
-        return request.host.lower() in {own.lower(), f"127.0.0.1:{port}", f"localhost:{port}"}
+        """True for the portal's address and for this machine's names on any port: a proxy with https stands there."""
+        host = request.host.lower()
+        return host == self._dispatcher.portal.host.lower() or LOOPBACK.fullmatch(host) is not None
 
     def _moved(self, request: Request) -> Response | None:
         """Under a name the portal no longer has REST answers 302 to the new one (change-domen.md)."""
