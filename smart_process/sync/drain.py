@@ -10,7 +10,6 @@ import logging
 import os
 import secrets
 import socket
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -77,7 +76,9 @@ def lease_s(cut_s: float) -> float:
     return 1.5 * through_s(cut_s)
 
 
-_OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+def _owner() -> str:
+    """Who holds the lease: another name for every drain, also in processes forked from one that imported this."""
+    return f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
 def drain(
@@ -97,7 +98,7 @@ def drain(
     Raises nothing that belongs to the portal: such errors end in the marks, the portal's state and the log.
     """
     ttl_s = lease_s(service.portals.cut_s)
-    owner = f"{_OWNER}:{threading.get_ident()}"
+    owner = _owner()
     with service.store.transaction() as tx:
         fence = leases.acquire(tx, portal_id, owner, ttl_s=ttl_s, now=service.clock())
     if fence is None:

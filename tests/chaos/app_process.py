@@ -1,53 +1,77 @@
-"""One process of the app under fire: ``python -m tests.chaos.app_process``, told by a JSON line what it is.
+"""One process of the app under fire.
 
 The same wiring as ``serve`` and ``demo``; only here it may be pointed at the local portal from another process. Ends
-with its standard input, so that nothing outlives whoever plays.
+when whoever plays does, so that nothing outlives them.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import os
-import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
-from waitress import serve
+# What `app` imports when it is called: here at once, so that a process forked from one that has it starts quickly.
+import alembic.command
+import fast_bitrix24
+import flask
+import psycopg
+from waitress.server import create_server
 
-from app import Config, Running, build
+import handlers
+import placements
+from app import Config, build
+from b24.limits import Limits
+from b24.store import migrate
 from smart_process.sync import worker as background
 
-SWEEP_S = 5.0
+__all__ = ["alembic", "fast_bitrix24", "flask", "handlers", "migrate", "placements", "psycopg"]
+
+SWEEP_S, TICK_S = 5.0, 0.25
 """A day is played in minutes: what dropped events left behind is swept up as often."""
+EVERYTHING, WEB, WORKER = "everything", "web", "worker"
 
 
-def main() -> None:
-    given: dict[str, Any] = json.loads(sys.stdin.readline())
-    config = Config(**{**given["config"], "keys": tuple(given["config"]["keys"])})
+@dataclass(frozen=True)
+class Told:
+    """What a process is.
+
+    Args:
+        config: arguments of ``app.Config``.
+        bucket: requests the portal takes at once and per second.
+    """
+
+    role: str
+    port: int
+    config: Mapping[str, Any]
+    bucket: tuple[int, float]
+    log: str
+
+
+def run(told: Told, player: Connection) -> None:
+    """Serve or work until the other end of ``player`` is closed; says "ready" once."""
+    log = os.open(told.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 2)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    background.SWEEP_S = SWEEP_S
-    if given["role"] == "everything":
-        Running(config, "127.0.0.1", given["port"])
-    else:
-        built = build(config)
-        if given["role"] == "worker":
-            built.worker.start(built.service)
-        else:
-            _serve_beside(built.web, given["port"])
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    background.SWEEP_S, background.TICK_S = SWEEP_S, TICK_S
+    built = build(Config(**told.config))
+    size, rate = told.bucket
+    built.service.portals.limits = Limits(built.service.store, size=size, rate=rate)
+    if told.role != WEB:
+        built.worker.start(built.service)
+    if told.role != WORKER:
+        _serve_beside(built.web, told.port)
+    player.send("ready")
+    with contextlib.suppress(EOFError):
+        player.recv()
     os._exit(0)
 
 
 def _serve_beside(web: Any, port: int) -> None:
-    import threading
-
-    threading.Thread(
-        target=serve, args=(web,), kwargs={"host": "127.0.0.1", "port": port, "threads": 16}, daemon=True
-    ).start()
-
-
-if __name__ == "__main__":
-    main()
+    # It listens from here on.
+    server = create_server(web, host="127.0.0.1", port=port, threads=16)
+    threading.Thread(target=server.run, daemon=True).start()

@@ -34,6 +34,7 @@ from smart_process.demo.portal import ADMIN
 from smart_process.demo.state import Folder, choose_ports
 from smart_process.service import Service
 from smart_process.sync import sweep
+from smart_process.sync.drain import lease_s
 from tests.chaos.crowd import Crowd, insist
 from tests.chaos.judging import Verdict, judge
 from tests.chaos.ledger import Ledger
@@ -41,7 +42,8 @@ from tests.chaos.processes import ROLES, App
 from tests.chaos.storm import Faults, Storm
 from tests.source_tree import ROOT
 
-CUT_S = 2.0
+STANDARD, ENTERPRISE = (50, 2.0), (250, 5.0)
+"""Requests a portal takes at once and per second."""
 Act = Callable[[Callable[[], bool]], None]
 
 
@@ -51,6 +53,8 @@ class Day:
 
     Args:
         pause_s: seconds between two kills, at least and at most.
+        cut_s: when the portal gives a request up; whoever takes a dead worker's portal over waits three times as long.
+        bucket: requests the portal takes at once and per second.
     """
 
     database: str
@@ -58,6 +62,8 @@ class Day:
     kills: int
     guests: int
     pause_s: tuple[float, float] = (0.5, 6.0)
+    cut_s: float = 2.0
+    bucket: tuple[int, float] = STANDARD
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,9 @@ def play(day: Day, *, say: Callable[[str], None] = lambda _text: None) -> Played
     """
     dice = random.Random(day.seed)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, _database(day.database, Path(folder)) as url:
-        demo, app = _started(Path(folder), day.database, url)
+        demo, app = _started(Path(folder), day, url)
         faults = Faults(demo.portal)
-        storm, ledger = Storm(app, faults, dice, day.pause_s), Ledger()
+        storm, ledger = Storm(app, faults, dice, day.pause_s, lease_s(day.cut_s)), Ledger()
         try:
             crowd = Crowd(demo, Cast(day.seed, day.guests, conference.LINES), ledger)
             for kills, phase in zip(_shares(day.kills), (_before, _the_day, _afterwards), strict=True):
@@ -156,13 +162,13 @@ def _heal(demo: Demo) -> None:
 
 
 def _settle(demo: Demo) -> None:
-    """Nothing waits any more. What waits for another attempt is asked to hurry; what may be under way is not."""
+    """Nothing waits any more. Whatever waits is asked to hurry, but not what may be under way."""
     stopping = threading.Event()
 
     def hurry() -> None:
-        while not stopping.wait(2.0):
+        while not stopping.wait(0.5):
             with conference.service_of(demo).store.transaction() as tx:
-                waits = sa.and_(mark.c.sent_at.is_(None), mark.c.held.is_(None), mark.c.attempts > 0)
+                waits = sa.and_(mark.c.sent_at.is_(None), mark.c.held.is_(None))
                 tx.execute(sa.update(mark).where(waits).values(due_at=datetime.now(UTC)))
 
     service = conference.service_of(demo)
@@ -181,7 +187,7 @@ def _settle(demo: Demo) -> None:
 # ------------------------------------------------------------------ setting the stage
 
 
-def _started(folder: Path, database: str, url: str) -> tuple[Demo, App]:
+def _started(folder: Path, day: Day, url: str) -> tuple[Demo, App]:
     kept = Folder(folder / "day")
     choose_ports(kept.kept, None)
     demo = Demo(
@@ -191,13 +197,17 @@ def _started(folder: Path, database: str, url: str) -> tuple[Demo, App]:
         kept.path / "calls.jsonl",
         playing=True,
         quiet=True,
-        portal_options=("--cut-s", str(CUT_S)),
+        portal_options=(
+            "--cut-s",
+            str(day.cut_s),
+            *(("--plan", "enterprise") if day.bucket == ENTERPRISE else ()),
+        ),
     )
     started: list[App] = []
 
     def start(*, port: int, **config: Any) -> App:
-        config |= {"database_url": url, "cut_s": CUT_S}
-        app = App(_reading(Config(**config)), ROLES[database], port, config, kept.path)
+        config |= {"database_url": url, "cut_s": day.cut_s}
+        app = App(_reading(Config(**config)), ROLES[day.database], port, config, kept.path, day.bucket)
         started.append(app)
         return app
 

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 from smart_process.service import Service
-from tests.source_tree import ROOT
+from tests.chaos.app_process import EVERYTHING, WEB, WORKER, Told, run
 
-ROLES = {"sqlite": ("everything",), "postgresql": ("web", "worker", "worker")}
+ROLES = {"sqlite": (EVERYTHING,), "postgresql": (WEB, WORKER, WORKER)}
 """Database → processes: one that does everything, or one web process and two workers."""
+
+# Forked from a process that has imported everything and done nothing: a day starts a dozen of them.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.chaos.app_process"])
 
 
 class AppProcess:
     """One process and its successors."""
 
-    def __init__(self, role: str, port: int, config: Mapping[str, Any], log: Path) -> None:
-        self.role = role
-        self._told = json.dumps({"role": role, "port": port, "config": dict(config)}) + "\n"
-        self._log = log
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, told: Told) -> None:
+        self.role = told.role
+        self._told = told
+        self._process: ForkServerProcess | None = None
+        self._ours: Connection | None = None
 
     def start(self) -> None:
         """Start it; it is not waited for."""
-        with self._log.open("a") as said:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.app_process"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-            )
-        assert self._process.stdin is not None
-        self._process.stdin.write(self._told)
-        self._process.stdin.flush()
+        self._ours, theirs = _FORKS.Pipe()
+        self._process = _FORKS.Process(target=run, args=(self._told, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
 
     def wait(self) -> None:
         """Until it works.
@@ -48,37 +45,45 @@ class AppProcess:
         Raises:
             RuntimeError: it ended instead.
         """
-        assert self._process is not None
-        assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the {self.role} process did not start: {self._log}")
+        assert self._ours is not None
+        try:
+            self._ours.recv()
+        except EOFError:
+            raise RuntimeError(f"the {self.role} process did not start: {self._told.log}") from None
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if there is a process."""
-        if self._process is not None:
-            self._process.send_signal(number)
+        process = self._process
+        if process is not None and process.pid is not None:
+            os.kill(process.pid, number)
 
     def kill(self) -> None:
         """``kill -9``, and wait until it is gone."""
-        if self._process is None:
+        if self._process is None or self._ours is None:
             return
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait(10)
-        self._process = None
+        process, self._process = self._process, None
+        process.kill()
+        process.join()
+        process.close()
+        self._ours.close()
 
 
 class App:
     """The whole app in its processes, as ``smart_process.demo`` expects a running app."""
 
     def __init__(
-        self, service: Service, roles: Sequence[str], port: int, config: Mapping[str, Any], logs: Path
+        self,
+        service: Service,
+        roles: Sequence[str],
+        port: int,
+        config: Mapping[str, Any],
+        logs: Path,
+        bucket: tuple[int, float],
     ) -> None:
         self.service = service
         self.processes = [
-            AppProcess(role, port, config, logs / f"{role}{number}.log") for number, role in enumerate(roles)
+            AppProcess(Told(role, port, config, bucket, str(logs / f"{role}{number}.log")))
+            for number, role in enumerate(roles)
         ]
         self.logs = logs
         self._lock = threading.Lock()

@@ -18,9 +18,8 @@ KINDS = (
     "5xx html html_after truncated timeout_before timeout_after slow reset_before reset_after storm_503 command_503 "
     "expired_token oauth_5xx event_drop event_double event_delay event_reorder not_visible"
 ).split()
-SECONDS = {"slow_s": 1.0, "storm_s": 1.0, "delay_s": 2.0, "visible_after_s": 1.0}
-STOPPED_S = 13.0
-"""A worker sleeps longer than its lease lasts at a cut-off of two seconds."""
+SECONDS = {"slow_s": 1.0, "storm_s": 1.0, "delay_s": 2.0, "visible_after_s": 0.5}
+"""An object is visible before the app looks for one whose create was not answered (cut-off and as long again)."""
 
 
 def mixed(dice: random.Random) -> dict[str, Any]:
@@ -55,10 +54,14 @@ class Storm:
 
     Args:
         pause_s: how long at least and at most nobody is killed.
+        lease_s: how long a worker holds a portal without renewing it; one that is stopped sleeps twice as long.
     """
 
-    def __init__(self, app: App, faults: Faults, dice: random.Random, pause_s: tuple[float, float]) -> None:
+    def __init__(
+        self, app: App, faults: Faults, dice: random.Random, pause_s: tuple[float, float], lease_s: float
+    ) -> None:
         self._app, self._faults, self._dice, self._pause_s = app, faults, dice, pause_s
+        self._stopped_s = 2 * lease_s
         self._left = 0
         self._calm = threading.Event()
         self.kills = 0
@@ -88,7 +91,7 @@ class Storm:
         if len(self._app.processes) > 1 and victim.role == "worker" and self._dice.random() < 0.2:
             # It wakes up and goes on where it was, while another has its portal.
             victim.send(signal.SIGSTOP)
-            threading.Timer(STOPPED_S, victim.send, [signal.SIGCONT]).start()
+            threading.Timer(self._stopped_s, victim.send, [signal.SIGCONT]).start()
             return
         victim.kill()
         self.kills += 1

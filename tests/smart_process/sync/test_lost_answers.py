@@ -211,6 +211,26 @@ def test_a_look_up_that_fails_does_not_forget_that_a_create_is_under_way(story: 
     assert len(story.cards()) == 1
 
 
+def test_while_one_drain_is_at_work_no_other_gets_the_portal_not_even_of_the_same_thread(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Processes forked from one that had imported the engine are the same process and thread, as far as names go.
+    story.registers(story.guest("Один", "Работник"))
+    transport, touched = story.service.portals.transport, list[int]()
+    original = transport.post
+
+    def post(*args: Any, **more: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(transport, "post", original)
+            touched.append(story.drain())
+        return original(*args, **more)
+
+    monkeypatch.setattr(transport, "post", post)
+    story.drain()
+    assert len(touched) >= 3
+    assert set(touched) == {0}
+
+
 def test_an_object_the_step_breaks_over_is_held_and_the_others_go_on(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
