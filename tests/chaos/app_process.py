@@ -31,8 +31,9 @@ from smart_process.sync import worker as background
 
 __all__ = ["alembic", "fast_bitrix24", "flask", "handlers", "migrate", "placements", "psycopg"]
 
-SWEEP_S, TICK_S = 5.0, 0.25
-"""A day is played in minutes: what dropped events left behind is swept up as often."""
+SWEEP_S, TICK_S = 20.0, 0.25
+"""A day is played in minutes: what dropped events left behind is swept up as often. Not more often: every sweep and
+what it marks takes from the two requests a second the portal allows."""
 EVERYTHING, WEB, WORKER = "everything", "web", "worker"
 
 

@@ -1,0 +1,56 @@
+"""The bench itself, as small as it goes: everything it promises is measured, and it can tell good from bad."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench.__main__ import main
+from tests.bench.figures import Figure, table
+
+TINY = (
+    "--database sqlite --guests 20 --requests 8 --callers 2 "
+    "--changes 5 --slow-s 0.2 --events 10 --portals 3 --spread-s 0.3"
+)
+
+
+def test_all_is_measured_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bench.json"
+    code = main([*TINY.split(), "--out", str(out)])
+    told = json.loads(out.read_text())
+    values = {one["name"]: one["value"] for one in told["figures"]}
+    assert list(values) == [
+        "door, 20 guests: p95 against bare",
+        "door, 20 guests: throughput",
+        "portal events, 20 guests: p95 against bare",
+        "portal events, 20 guests: throughput",
+        "memory of a web process, 20 guests",
+        "10 doubled events about 40 cards: requests",
+        "drain of 5 changes, answered at once: against the limit",
+        "drain of 5 changes, answered at once: 503 caused by us",
+        "drain of 5 changes, 0.2 s a batch: against the limit",
+        "drain of 5 changes, 0.2 s a batch: 503 caused by us",
+        "3 portals on 1 worker(s): worst lag of a small one",
+    ]
+    assert [name for name, value in values.items() if value <= 0 and "503" not in name] == []
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in values)
+    assert code == (0 if all(one["met"] for one in told["figures"]) else 1)
+
+
+def test_a_missed_target_is_said() -> None:
+    good = Figure("good", 1.5, "×", at_most=2)
+    slow, poor, free = (
+        Figure("slow", 2.5, "×", at_most=2),
+        Figure("poor", 0.4, "×", at_least=0.5),
+        Figure("free", 9, "s"),
+    )
+    assert [one.met for one in (good, slow, poor, free)] == [True, False, False, True]
+    assert ["MISSED" in line for line in table([good, slow, poor, free]).splitlines()] == [
+        False,
+        True,
+        True,
+        False,
+    ]
