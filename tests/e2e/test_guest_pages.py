@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
+from b24.sandbox.server import listen
 from smart_process.store import tables as t
 from tests.chromium import Console
 from tests.guest_world import GuestWorld, guest_site
@@ -20,11 +20,11 @@ FIELDS = [name for name in TYPED if name != "consent"]
 
 @pytest.fixture
 def site(guests: GuestWorld) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, guest_site(guests), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server = listen(0, guest_site(guests))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/r/partner-day-0"
+        yield f"http://127.0.0.1:{server.port}/r/partner-day-0"
     finally:
         server.shutdown()
         thread.join(5)

@@ -381,6 +381,7 @@ def test_a_refused_move_puts_the_card_back_and_says_why(
     page.keyboard.press("Alt+ArrowRight")
     expect(page.locator("#notice")).to_be_visible()
     expect(card_in(page, stage_ids[0], "Исчезнет")).to_be_visible()
+    expect(page.get_by_role("link", name="Исчезнет")).to_be_focused()
 
 
 @pytest.mark.e2e
@@ -405,10 +406,12 @@ def test_an_open_kanban_follows_what_applications_do(
     page: Page, sandbox: Sandbox, rest: Rest, process: int, stage_ids: list[str]
 ) -> None:
     visit = add(rest, process, title="Сдвинет приложение")
+    page.clock.install()
     page.goto(f"{sandbox.url}/crm/type/{process}/kanban/")
     expect(card_in(page, stage_ids[0], "Сдвинет приложение")).to_be_visible()
     rest("crm.item.update", {"entityTypeId": process, "id": visit, "fields": {"stageId": stage_ids[2]}})
-    expect(card_in(page, stage_ids[2], "Сдвинет приложение")).to_be_visible(timeout=15_000)
+    page.clock.run_for(5_000)
+    expect(card_in(page, stage_ids[2], "Сдвинет приложение")).to_be_visible()
 
 
 @pytest.mark.e2e

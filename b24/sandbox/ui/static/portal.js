@@ -1,8 +1,11 @@
-/* Behaviour of the portal's pages: slider, tabs, kanban moves, editing a field, notices. */
+/*
+ * Behaviour of the portal's pages: slider, tabs, kanban moves, editing a field, notices.
+ *
+ * Runs before the body is there and listens at the document: a page can be used as soon as it can be seen.
+ */
 (function () {
   'use strict';
 
-  var inSlider = document.body.dataset.slider === 'Y';
   var FOLLOW_MS = 4000;
   var noticeTimer = 0;
 
@@ -72,7 +75,7 @@
   }
 
   function tellParent(what) {
-    if (inSlider && window.parent !== window) window.parent.postMessage({ portal: what }, window.location.origin);
+    if (document.body.dataset.slider === 'Y' && window.parent !== window) window.parent.postMessage({ portal: what }, window.location.origin);
   }
 
   function closeSlider() {
@@ -129,21 +132,18 @@
     history.replaceState(null, '', '#' + tab.id);
   }
 
-  function bindTabs(list) {
-    list.addEventListener('click', function (event) {
-      if (event.target.matches('[role=tab]')) selectTab(event.target);
-    });
-    list.addEventListener('keydown', function (event) {
-      var step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      var tabs = Array.from(list.querySelectorAll('[role=tab]'));
-      var next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
-      next.focus();
-      selectTab(next);
-    });
-    var wanted = window.location.hash && document.getElementById(window.location.hash.slice(1));
-    if (wanted && list.contains(wanted)) selectTab(wanted);
-  }
+  document.addEventListener('click', function (event) {
+    if (event.target.matches('[role=tab]')) selectTab(event.target);
+  });
+
+  document.addEventListener('keydown', function (event) {
+    var step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step || !event.target.matches('[role=tab]')) return;
+    var tabs = Array.from(event.target.parentNode.querySelectorAll('[role=tab]'));
+    var next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+    next.focus();
+    selectTab(next);
+  });
 
   // ---- kanban ----
 
@@ -170,51 +170,60 @@
     }).then(function () {
       card.dataset.stage = target.dataset.stage;
     }).catch(function (problem) {
+      var focused = card.contains(document.activeElement);
       home.insertBefore(card, place);
+      if (focused) card.querySelector('a').focus();
       count(from, 1);
       count(target, -1);
       refusedMove(problem);
     }).finally(function () { movesOnTheWay -= 1; });
   }
 
-  function bindKanban(board) {
-    board.addEventListener('dragstart', function (event) {
-      dragged = event.target.closest('.card');
-      if (!dragged) return;
-      event.dataTransfer.setData('text/plain', dragged.dataset.id);
-      dragged.classList.add('moving');
-    });
-    board.addEventListener('dragend', function () {
-      if (dragged) dragged.classList.remove('moving');
-      dragged = null;
-      board.querySelectorAll('.over').forEach(function (one) { one.classList.remove('over'); });
-    });
-    board.addEventListener('dragover', function (event) {
-      var column = event.target.closest('.column');
-      if (!dragged || !column) return;
-      event.preventDefault();
-      board.querySelectorAll('.over').forEach(function (one) { one.classList.remove('over'); });
-      column.querySelector('.cards').classList.add('over');
-    });
-    board.addEventListener('drop', function (event) {
-      var column = event.target.closest('.column');
-      if (!dragged || !column) return;
-      event.preventDefault();
-      moveCard(dragged, column);
-    });
-    board.addEventListener('keydown', function (event) {
-      var card = event.target.closest('.card');
-      if (!card || !event.altKey || (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft')) return;
-      event.preventDefault();
-      var column = card.closest('.column');
-      moveCard(card, event.key === 'ArrowRight' ? column.nextElementSibling : column.previousElementSibling);
-      card.querySelector('a').focus();
-    });
-    board.addEventListener('click', function (event) {
-      var button = event.target.closest('[data-more]');
-      if (button) loadMore(button);
-    });
+  function unmark() {
+    document.querySelectorAll('.over').forEach(function (one) { one.classList.remove('over'); });
   }
+
+  document.addEventListener('dragstart', function (event) {
+    dragged = event.target.closest && event.target.closest('.card[draggable]');
+    if (!dragged) return;
+    event.dataTransfer.setData('text/plain', dragged.dataset.id);
+    dragged.classList.add('moving');
+  });
+
+  document.addEventListener('dragend', function () {
+    if (dragged) dragged.classList.remove('moving');
+    dragged = null;
+    unmark();
+  });
+
+  document.addEventListener('dragover', function (event) {
+    var column = dragged && event.target.closest('.column');
+    if (!column) return;
+    event.preventDefault();
+    unmark();
+    column.querySelector('.cards').classList.add('over');
+  });
+
+  document.addEventListener('drop', function (event) {
+    var column = dragged && event.target.closest('.column');
+    if (!column) return;
+    event.preventDefault();
+    moveCard(dragged, column);
+  });
+
+  document.addEventListener('keydown', function (event) {
+    var card = event.target.closest('.card[draggable]');
+    if (!card || !event.altKey || (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft')) return;
+    event.preventDefault();
+    var column = card.closest('.column');
+    moveCard(card, event.key === 'ArrowRight' ? column.nextElementSibling : column.previousElementSibling);
+    card.querySelector('a').focus();
+  });
+
+  document.addEventListener('click', function (event) {
+    var button = event.target.closest('[data-more]');
+    if (button) loadMore(button);
+  });
 
   function loadMore(button) {
     var query = new URLSearchParams(window.location.search);
@@ -277,15 +286,14 @@
     }, 150);
   });
 
-  function bindStages(list) {
-    list.addEventListener('click', function (event) {
-      var button = event.target.closest('button[data-stage]');
-      if (!button || button.hasAttribute('aria-current')) return;
-      post('/sandbox/ui/move', {
-        entityTypeId: list.dataset.type, id: list.dataset.id, stageId: button.dataset.stage
-      }).then(changedAndReload, refusedMove);
-    });
-  }
+  document.addEventListener('click', function (event) {
+    var button = event.target.closest('.stages button');
+    if (!button || button.hasAttribute('aria-current')) return;
+    var list = button.closest('.stages');
+    post('/sandbox/ui/move', {
+      entityTypeId: list.dataset.type, id: list.dataset.id, stageId: button.dataset.stage
+    }).then(changedAndReload, refusedMove);
+  });
 
   function changedAndReload() {
     tellParent('changed');
@@ -370,10 +378,11 @@
     refresh: refresh
   };
 
-  document.querySelectorAll('[role=tablist]').forEach(bindTabs);
-  document.querySelectorAll('.kanban').forEach(bindKanban);
-  document.querySelectorAll('[data-stages]').forEach(bindStages);
-  document.querySelectorAll('[data-actions]').forEach(bindActions);
-  if (document.querySelector('.kanban, tbody[data-follow]')) setInterval(follow, FOLLOW_MS);
-  if (document.querySelector('[data-close-slider]')) { tellParent('changed'); closeSlider(); }
+  document.addEventListener('DOMContentLoaded', function () {
+    var wanted = window.location.hash && document.getElementById(window.location.hash.slice(1));
+    if (wanted && wanted.matches('[role=tab]')) selectTab(wanted);
+    document.querySelectorAll('[data-actions]').forEach(bindActions);
+    if (document.querySelector('.kanban[data-type], tbody[data-follow]')) setInterval(follow, FOLLOW_MS);
+    if (document.querySelector('[data-close-slider]')) { tellParent('changed'); closeSlider(); }
+  });
 })();
