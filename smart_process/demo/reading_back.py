@@ -125,10 +125,11 @@ def _name(row: Row) -> str:
 
 
 def _contacts(crm: Crm, journal: Journal) -> list[str]:
-    """No contact made twice by us, and nobody left without one who is not a case for a person."""
+    """No contact made twice by us, and nobody left without one who is not a person's case or decision."""
     made = crm.items(CONTACT, {"originatorId": APP}, ["id", "originId"])
     doubled = Counter(str(item["originId"]) for item in made)
-    lost = [row for row in journal.participations if not row["contact_id"] and row["match"] != "undecided"]
+    settled = ("undecided", "none")
+    lost = [row for row in journal.participations if not row["contact_id"] and row["match"] not in settled]
     return [
         *(f"two contacts carry our key {uid}" for uid, times in doubled.items() if times > 1),
         *(f"{_name(row)} has no contact" for row in lost),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
@@ -26,6 +26,8 @@ from smart_process.store.journal import new_uid
 LOOK_UP = "person"
 """Mark: find the person's card in the portal, or make one."""
 
+LOST = "lost"
+"""``person.match`` of whose contact was deleted: it is looked for and not made again."""
 _SLOTS = 64
 _LIMITS = {
     "last_name": 120,
@@ -104,6 +106,16 @@ def of_contact(tx: Tx, portal_id: int, contact_id: int) -> sa.Row[Any] | None:
     """The person behind a CRM card."""
     alone = t.person.c.merged_into.is_(None)
     return tx.execute(_of(portal_id).where(t.person.c.contact_id == contact_id, alone).limit(1)).first()
+
+
+def without_contact(
+    tx: Tx, portal_id: int, *, uids: Collection[str] = (), values: Collection[str] = ()
+) -> list[Mapping[str, Any]]:
+    """People whose contact was deleted and none was found since: by our keys, or by mail addresses and numbers."""
+    h = t.person.c
+    lost = h.contact_id.is_(None), h.merged_into.is_(None), h.match.in_([LOST, "none"])
+    theirs = sa.or_(h.uid.in_(list(uids)), h.email.in_(list(values)), h.phone.in_(list(values)))
+    return [dict(row._mapping) for row in tx.execute(_of(portal_id).where(*lost, theirs))]
 
 
 def neighbours(tx: Tx, portal_id: int, people: Iterable[Identity]) -> list[Known]:

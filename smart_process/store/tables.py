@@ -63,7 +63,8 @@ person = sa.Table(
     sa.Column("phone", sa.String(20), nullable=False, server_default=""),
     sa.Column("contact_id", sa.Integer),
     sa.Column("company_id", sa.Integer),
-    # new (to be looked up) | matched | created | undecided (a person in the portal decides) | none (no card is made)
+    # new (to be looked up) | lost (its contact was deleted: looked up, not made again) | matched | created |
+    # undecided (a person in the portal decides) | none (no card is made)
     sa.Column("match", sa.String(16), nullable=False, server_default="new"),
     # Why it is undecided: [{"contact_id", "reason"}, …]
     sa.Column("candidates", sa.JSON, nullable=False),

@@ -68,6 +68,13 @@ def contact_card(item: Mapping[str, Any], region: str, person: Identity | None =
     )
 
 
+def addresses(item: Mapping[str, Any], region: str) -> list[str]:
+    """All mail addresses and numbers of a contact, normalised."""
+    found = [email_of(str(one.get("value", ""))) for one in _fm(item, "EMAIL")]
+    found += [phone_of(str(one.get("value", "")), region) for one in _fm(item, "PHONE")]
+    return [one for one in found if one]
+
+
 def _shared(values: Sequence[str], wanted: str) -> str:
     return wanted if wanted in values else next((one for one in values if one), "")
 

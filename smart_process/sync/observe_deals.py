@@ -1,4 +1,4 @@
-"""What became of outcomes, and of the contacts and companies behind guests."""
+"""What became of outcomes: deals and tasks of ours, and deals of others that count like ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from smart_process.store import tables as t
 from smart_process.sync import foreign_deals, picture
 from smart_process.sync.existing import existing
 from smart_process.sync.outcomes import hand_over
-from smart_process.sync.segments import account
 from smart_process.sync.work import Work
 
 Item = Mapping[str, Any]
@@ -166,31 +165,3 @@ def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None
         touched=touched,
         result="done" if done else None,
     )
-
-
-def observe_companies(
-    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
-) -> frozenset[int]:
-    """Keep segment and responsible of the companies that matter to us."""
-    with work.service.store.transaction() as tx:
-        known = store.accounts(tx, work.portal_id, found)
-        rows = [account(item, work.settings) for item_id, item in found.items() if item_id in known]
-        store.save_accounts(tx, work.portal_id, rows, now=work.now())
-    return NOBODY
-
-
-def observe_contacts(
-    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
-) -> frozenset[int]:
-    """A contact that is gone is looked up again; one that changed its company takes its outcomes along."""
-    now = work.now()
-    with work.service.store.transaction() as tx:
-        for row in store.people_by_contact(tx, work.portal_id, [*found, *gone]):
-            item = found.get(row["contact_id"])
-            if item is None:
-                store.update(tx, t.person, row["id"], contact_id=None, match="new")
-                marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
-            elif not row["company_id"] and picture.number(item.get("companyId")):
-                store.update(tx, t.person, row["id"], company_id=picture.number(item["companyId"]))
-                marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
-    return NOBODY

@@ -31,6 +31,8 @@ from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
 AT_ONCE = 50
 CREATES = 25
+OPEN = ("new", people_store.LOST)
+"""Whose contact has to be looked up: nobody did yet, or it was deleted."""
 Row = Mapping[str, Any]
 
 
@@ -84,7 +86,7 @@ def resolve(work: Work) -> int:
 
 
 def _settled(case: Case) -> bool:
-    if case.row["match"] != "new":
+    if case.row["match"] not in OPEN:
         return True
     return case.decision is not None and not case.decision.create
 
@@ -110,7 +112,7 @@ def _answers(tx: Tx, work: Work, rows: Mapping[str, Row]) -> dict[str, dict[str,
 
 
 def _look_up(work: Work, cases: Sequence[Case]) -> None:
-    new = [case for case in cases if case.row["match"] == "new"]
+    new = [case for case in cases if case.row["match"] in OPEN]
     commands: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for case in new:
         commands |= _searches(case)
@@ -151,7 +153,9 @@ def _decide(tx: Tx, work: Work, case: Case, cards: Mapping[int, Contact], holder
     person = describe(case.row)
     around = people_store.neighbours(tx, work.portal_id, [person])
     others = [known.one for known in around if known.row.id != case.row["id"]]
-    return decide_contact(person, list(cards.values()), neighbours=others, holders=held)
+    decision = decide_contact(person, list(cards.values()), neighbours=others, holders=held)
+    # Somebody deleted their card: that it is wanted no more is a decision too.
+    return Decision(never=True) if decision.create and case.row["match"] == people_store.LOST else decision
 
 
 def _searches(case: Case) -> dict[str, tuple[str, Mapping[str, Any]]]:

@@ -16,7 +16,14 @@ from b24.store import marks
 from b24.store.marks import Mark
 from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD
 from smart_process.store import sync as store
-from smart_process.sync import leads, observe_deals, observe_events, observe_participations, picture
+from smart_process.sync import (
+    leads,
+    observe_clients,
+    observe_deals,
+    observe_events,
+    observe_participations,
+    picture,
+)
 from smart_process.sync.stage_moves import History
 from smart_process.sync.work import Work, all_unread, later
 
@@ -57,8 +64,8 @@ def _observers(work: Work) -> dict[int, Observer]:
     binding = work.binding
     return {
         binding.event.entity_type_id: observe_events.observe,
-        COMPANY: observe_deals.observe_companies,
-        CONTACT: observe_deals.observe_contacts,
+        COMPANY: observe_clients.observe_companies,
+        CONTACT: observe_clients.observe_contacts,
         binding.participation.entity_type_id: observe_participations.observe,
         LEAD: leads.observe,
         DEAL: observe_deals.observe,

@@ -18,7 +18,9 @@ import requests
 import sqlalchemy as sa
 
 from app import create_app
-from b24.sandbox.crm import conversion
+from b24.sandbox.crm import conversion, duplicates
+from b24.sandbox.crm.schema import read_schema
+from b24.sandbox.crm.store import find
 from b24.sandbox.server import Sandbox
 from b24.store import marks
 from b24.store.tables import mark as mark_table
@@ -350,6 +352,16 @@ class Story:
     def delete(self, entity_type_id: int, item_id: int) -> None:
         """Somebody deletes a card."""
         self.rest("crm.item.delete", {"entityTypeId": entity_type_id, "id": item_id})
+
+    def merge(self, entity_type_id: int, survivor: int, *others: int) -> None:
+        """Somebody unites cards on the portal's page of duplicates; the survivor's values stay."""
+        portal = self.company.sandbox.portal
+        with portal.transaction():
+            kind = read_schema(portal.db).type(entity_type_id)
+            items = [find(portal.db, kind, one) for one in (survivor, *others)]
+            first, *rest = [one for one in items if one is not None]
+            stays = {name: first for name in ("TITLE", "NAME", "LAST_NAME", "POST") if name in kind.by_upper}
+            duplicates.merge_by_hand(portal, 1, first, rest, stays)
 
     def restore(self, entity_type_id: int, item_id: int) -> int:
         """Somebody takes it back from the recycle bin; its new id."""

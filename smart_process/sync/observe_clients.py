@@ -1,0 +1,113 @@
+"""What became of the contacts and companies behind guests: changed, merged, deleted, taken back out of the bin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from b24.store import marks
+from b24.store.engine import Tx
+from smart_process import identities
+from smart_process.schema import APP
+from smart_process.store import people as people_store
+from smart_process.store import sync as store
+from smart_process.store import tables as t
+from smart_process.sync import picture
+from smart_process.sync.contacts import addresses
+from smart_process.sync.segments import account
+from smart_process.sync.work import Work
+
+Item = Mapping[str, Any]
+Row = Mapping[str, Any]
+NOBODY: frozenset[int] = frozenset()
+
+
+def observe_companies(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
+) -> frozenset[int]:
+    """Keep segment and responsible of the companies that matter to us."""
+    with work.service.store.transaction() as tx:
+        known = store.accounts(tx, work.portal_id, found)
+        rows = [account(item, work.settings) for item_id, item in found.items() if item_id in known]
+        store.save_accounts(tx, work.portal_id, rows, now=work.now())
+    return NOBODY
+
+
+def observe_contacts(
+    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
+) -> frozenset[int]:
+    """Guests follow their contacts: a merged one to the contact that stayed, a restored one to its new number.
+
+    A contact that a person deleted is a decision: it is looked for, and not made again. One that got a company takes
+    its outcomes along.
+
+    Raises:
+        B24Error: the cards of guests whose contact is gone could not be read.
+    """
+    with work.service.store.reading() as tx:
+        lost = store.people_by_contact(tx, work.portal_id, gone)
+        seats = store.participations_of_people(tx, [row["id"] for row in lost])
+    instead = _on_cards(work, seats, gone)
+    with work.service.store.transaction() as tx:
+        for row in lost:
+            _lost(tx, work, row, instead.get(row["id"]))
+        eti = work.binding.participation.entity_type_id
+        cards = [f"{eti}:{seat['item_id']}" for seat in seats if seat["item_id"]]
+        # The portal took the links off without a word, or put others in their place.
+        marks.mark(tx, work.portal_id, "pull", cards, now=work.now())
+        known = store.people_by_contact(tx, work.portal_id, found)
+        for row in known:
+            _got_company(tx, work, row, found[row["contact_id"]])
+        for item_id in found.keys() - {row["contact_id"] for row in known}:
+            _appeared(tx, work, found[item_id])
+    return NOBODY
+
+
+def _on_cards(work: Work, seats: list[Row], gone: frozenset[int]) -> dict[int, int]:
+    """By person the contact their card shows now instead of the one that is gone: the portal's answer to a merge."""
+    of_card = {int(seat["item_id"]): int(seat["person_id"]) for seat in seats if seat["item_id"]}
+    eti = work.binding.participation.entity_type_id
+    ids = sorted(of_card)
+    commands = {
+        f"p{at}": (
+            "crm.item.list",
+            {
+                "entityTypeId": eti,
+                "filter": {"@id": ids[at : at + 50]},
+                "select": ["id", "contactId"],
+                "start": -1,
+            },
+        )
+        for at in range(0, len(ids), 50)
+    }
+    shown = [item for reply in work.read(commands).values() for item in reply["items"]] if commands else []
+    contacts = {of_card[int(item["id"])]: picture.number(item.get("contactId")) for item in shown}
+    return {person: contact for person, contact in contacts.items() if contact and contact not in gone}
+
+
+def _lost(tx: Tx, work: Work, row: Row, instead: int | None) -> None:
+    now = work.now()
+    if instead:
+        identities.become(tx, work.portal_id, row, instead, now)
+        return
+    store.update(tx, t.person, row["id"], contact_id=None, match=people_store.LOST)
+    marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
+
+
+def _got_company(tx: Tx, work: Work, row: Row, item: Item) -> None:
+    company = picture.number(item.get("companyId"))
+    if company and not row["company_id"]:
+        store.update(tx, t.person, row["id"], company_id=company)
+        marks.mark(tx, work.portal_id, "person", [row["id"]], now=work.now())
+
+
+def _appeared(tx: Tx, work: Work, item: Item) -> None:
+    """A contact we know nobody by: perhaps one that was lost came back, under another number."""
+    now, uid = work.now(), str(item.get("originId") or "")
+    if item.get("originatorId") == APP and uid:
+        for row in people_store.without_contact(tx, work.portal_id, uids=[uid]):
+            identities.become(tx, work.portal_id, row, int(item["id"]), now)
+        return
+    for row in people_store.without_contact(tx, work.portal_id, values=addresses(item, work.settings.region)):
+        store.update(tx, t.person, row["id"], match=people_store.LOST)
+        marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
