@@ -13,7 +13,7 @@ from smart_process import names
 from smart_process.matching import domain_of
 from smart_process.people import Identity, company_key
 from smart_process.schema import LEAD
-from smart_process.store import decisions, form_cards, journal, people
+from smart_process.store import decisions, form_cards, journal, outcomes, people
 from smart_process.store import sync as rows
 from smart_process.store import tables as t
 from smart_process.sync import merging
@@ -117,6 +117,9 @@ def follow(
     """Cards and outcomes follow a person who is somebody else, or somebody's, from now on."""
     subjects = {journal.subject_of(one, person_id) for one in companies}
     marks.mark(tx, portal_id, journal.PUSH, [one["id"] for one in seats], now=now)
+    # Their contact may be another one now: it goes onto the outcome beside those that stand there.
+    outcome_ids = {one["outcome_id"] for one in seats if one["outcome_id"]}
+    marks.mark(tx, portal_id, outcomes.PUSH, outcome_ids, now=now)
     leads = form_cards.of_participations(tx, LEAD, [one["id"] for one in seats])
     marks.mark(tx, portal_id, "lead", leads, now=now)
     keys = [f"{one['event_id']}:{subject}" for one in seats for subject in subjects]

@@ -9,6 +9,7 @@ from b24.store import marks
 from b24.store.engine import Tx
 from smart_process import identities
 from smart_process.schema import APP
+from smart_process.store import outcomes
 from smart_process.store import people as people_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
@@ -49,11 +50,14 @@ def observe_contacts(
         seats = store.participations_of_people(tx, [row["id"] for row in lost])
     instead = _on_cards(work, seats, gone)
     with work.service.store.transaction() as tx:
+        contact_of = {row["id"]: row["contact_id"] for row in lost}
+        for seat in seats:
+            _forget_links(tx, seat, contact_of[seat["person_id"]])
         for row in lost:
             _lost(tx, work, row, instead.get(row["id"]))
         eti = work.binding.participation.entity_type_id
         cards = [f"{eti}:{seat['item_id']}" for seat in seats if seat["item_id"]]
-        # The portal took the links off without a word, or put others in their place.
+        # It may have put another in its place: who was merged, say.
         marks.mark(tx, work.portal_id, "pull", cards, now=work.now())
         known = store.people_by_contact(tx, work.portal_id, found)
         for row in known:
@@ -83,6 +87,23 @@ def _on_cards(work: Work, seats: list[Row], gone: frozenset[int]) -> dict[int, i
     shown = [item for reply in work.read(commands).values() for item in reply["items"]] if commands else []
     contacts = {of_card[int(item["id"])]: picture.number(item.get("contactId")) for item in shown}
     return {person: contact for person, contact in contacts.items() if contact and contact not in gone}
+
+
+def _forget_links(tx: Tx, seat: Row, contact_id: int) -> None:
+    """The portal took the contact off the guest's card and deal without a word."""
+    shadow = _without(seat["shadow"], contact_id)
+    gone = sorted({*shadow.get(picture.GONE_CONTACTS, []), contact_id})
+    store.update(tx, t.participation, seat["id"], shadow=shadow | {picture.GONE_CONTACTS: gone})
+    if seat["outcome_id"]:
+        (row,) = outcomes.by_ids(tx, [seat["outcome_id"]])
+        store.update(tx, t.outcome, row["id"], shadow=_without(row["shadow"], contact_id))
+
+
+def _without(shadow: Row | None, contact_id: int) -> dict[str, Any]:
+    shown = {**(shadow or {})}
+    if "contact_ids" in shown:
+        shown["contact_ids"] = [one for one in shown["contact_ids"] if one != contact_id]
+    return shown
 
 
 def _lost(tx: Tx, work: Work, row: Row, instead: int | None) -> None:

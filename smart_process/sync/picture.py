@@ -37,6 +37,8 @@ FORM_TITLE = "_form_title"
 """In a shadow: the title a form gave the card."""
 FORM_CLIENT = "_form_client"
 """In a shadow: the contact and company a form took its guest for, who is somebody else."""
+GONE_CONTACTS = "_gone_contacts"
+"""In a shadow: contacts of the guest that were deleted. Where one still shows, we put it there ourselves, too late."""
 CLIENT = ("contact_ids", "company_id")
 EVENT_FIELDS = {spec.name: spec for spec in TYPES["event"].fields}
 PARTICIPATION_FIELDS = {spec.name: spec for spec in TYPES["participation"].fields}

@@ -184,7 +184,7 @@ def _client(row: Row) -> Picture:
         "contact_ids": [row["contact_id"]] if row["contact_id"] else [],
         "company_id": row["company_id"] or 0,
     }
-    return {
+    filled = {
         name: value
         for name, value in mine.items()
         if (value and not shadow.get(name))
@@ -195,6 +195,9 @@ def _client(row: Row) -> Picture:
             and shadow.get(name) == guessed[name]
         )
     }
+    shown = set(shadow.get("contact_ids", []))
+    living = shown - set(shadow.get(picture.GONE_CONTACTS, []))
+    return filled | ({"contact_ids": sorted({*mine["contact_ids"], *living})} if living != shown else {})
 
 
 def _changed(row: Row, ours: Picture) -> Picture:

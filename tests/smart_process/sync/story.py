@@ -360,7 +360,8 @@ class Story:
             kind = read_schema(portal.db).type(entity_type_id)
             items = [find(portal.db, kind, one) for one in (survivor, *others)]
             first, *rest = [one for one in items if one is not None]
-            stays = {name: first for name in ("TITLE", "NAME", "LAST_NAME", "POST") if name in kind.by_upper}
+            names = ("TITLE", "NAME", "LAST_NAME", "POST")
+            stays: dict[str, Any] = {name: first for name in names if name in kind.by_upper}
             duplicates.merge_by_hand(portal, 1, first, rest, stays)
 
     def restore(self, entity_type_id: int, item_id: int) -> int:
@@ -395,7 +396,7 @@ class Story:
 
     def events_arrived(self) -> None:
         """Wait until the queue server has posted what it had."""
-        eventually(lambda: not self._events_pending(), within=20, waiting_for="the events to be posted")
+        eventually(lambda: not self._events_pending(), within=90, waiting_for="the events to be posted")
 
     def _events_pending(self) -> bool:
         with self.company.delivering:

@@ -110,3 +110,36 @@ def test_a_deal_gets_its_restored_contact_back(known: tuple[Story, Guest]) -> No
     (deal,) = story.items(DEAL, id=story.deals()[0]["id"])
     assert deal["contactIds"] == [back]
     assert story.waiting() == []
+
+
+def test_a_link_we_wrote_to_a_contact_that_was_just_deleted_is_taken_off_again(
+    known: tuple[Story, Guest],
+) -> None:
+    story, _ = known
+    before = person(story)["contact_id"]
+    story.faults(event_drop=1)
+    story.delete(CONTACT, before)
+    story.faults()
+    story.edit_card(story.card()["id"], note="Перезвонить")
+    story.settle()
+    assert story.card()["contactIds"] == [before], "nothing told us yet: the empty link was filled again"
+    story.mark("pull", f"{CONTACT}:{before}")
+    story.settle()
+    assert story.card()["contactIds"] == []
+    back = story.restore(CONTACT, before)
+    story.settle()
+    assert (person(story)["contact_id"], story.card()["contactIds"]) == (back, [back])
+
+
+def test_a_deal_gets_the_contact_of_a_guest_who_turned_out_to_be_somebody_else(
+    known: tuple[Story, Guest],
+) -> None:
+    story, guest = known
+    story.arrives(story.seat()["id"])
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    story.delete(CONTACT, person(story)["contact_id"])
+    other = story.add_contact("Ерланов", "Тимур", email=guest.email)
+    story.settle()
+    assert person(story)["contact_id"] == other
+    assert story.deals()[0]["contactIds"] == [other]
