@@ -222,7 +222,11 @@ def _installed(_kept: Kept, answers: Answers) -> Iterable[Finding]:
 
 def _types(kept: Kept, answers: Answers) -> Iterable[Finding]:
     for key, spec in TYPES.items():
-        if isinstance(answers.get(key), Rejected | SetupMissing):
+        answer = answers.get(key)
+        if isinstance(answer, SetupMissing) and answer.code.lower() == "insufficient_scope":
+            # Not allowed to look is no word about the type; the missing right is named already.
+            continue
+        if isinstance(answer, Rejected | SetupMissing):
             yield Finding(
                 f"schema:type:{key}",
                 "Смарт-процесс «%(title)s» удалён или закрыт для приложения. «Исправить» создаст его заново; прежние "

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import placements
+from b24 import portals
 from b24.page_session import HEADER, PageSession
 from b24.sandbox.server import Options, Sandbox
+from b24.secrets import Secrets
+from b24.store.engine import Store
+from b24.store.migrate import upgrade
 from placements.session import TOKEN_HEADER
 from smart_process import checkup, doctor
 from smart_process.language import translator
 from smart_process.schema import userfield_name
 from tests.portal_and_app import PortalAndApp, make_web, portal_and_app
+from tests.source_tree import ROOT
 from tests.tab_world import Tabs
 
 
@@ -95,6 +104,71 @@ def test_a_plan_that_ended_is_said_in_words(place: PortalAndApp) -> None:
     assert keys(place) == set()
 
 
+def test_a_deleted_stage_is_named_and_made_again_by_a_click(place: PortalAndApp) -> None:
+    kind = place.binding.participation
+    directory = f"DYNAMIC_{kind.entity_type_id}_STAGE_{kind.category_id}"
+    rows = place.rest("crm.status.list", {"filter": {"ENTITY_ID": directory}})
+    stage = next(row for row in rows if row["STATUS_ID"] == kind.stages["engaged"])
+    place.rest("crm.status.delete", {"id": stage["ID"], "params": {"FORCED": "Y"}})
+    (finding,) = checkup.check(place.service, 1)
+    assert finding.key == "schema:stage:participation:engaged"
+    assert "Удалена стадия" in finding.words(translator("ru"))
+    assert page(place, "repair").get_json()["done"]
+    assert keys(place) == set()
+    assert place.binding.participation.stages.keys() == kind.stages.keys()
+
+
+def test_a_scope_taken_back_is_named_with_what_to_do_and_nothing_else_is_accused(place: PortalAndApp) -> None:
+    with granted(place, {"crm", "placement", "task", "user_basic", "im"}):
+        (finding,) = checkup.check(place.service, 1)
+        assert finding.key == "schema:scope"
+        assert "userfieldconfig" in finding.words(translator("ru"))
+        assert "установите его заново" in console(place)[1]
+    with granted(place, {"placement", "task", "user_basic", "im", "userfieldconfig"}):
+        # Without the CRM nothing of it can be looked at: that is no reason to say that it was deleted.
+        assert keys(place) == {"schema:scope"}
+    assert keys(place) == set()
+
+
+@contextmanager
+def granted(place: PortalAndApp, scopes: set[str]) -> Iterator[None]:
+    """Somebody changes what the application may do, in its card in the portal."""
+    portal = place.sandbox.portal
+
+    def put(names: list[str]) -> None:
+        with portal.transaction() as db:
+            db.execute("UPDATE apps SET scopes = ? WHERE id = ?", (json.dumps(names), place.app["id"]))
+
+    put(sorted(scopes))
+    try:
+        yield
+    finally:
+        put(place.app["scope"])
+
+
+def test_a_dismissed_installer_is_said_in_words_until_another_administrator_looks_in(
+    place: PortalAndApp,
+) -> None:
+    first, second = (
+        int(place.rest.control("users", {"name": name, "last_name": "Админ", "admin": "1"})["id"])
+        for name in ("Ушедший", "Олжас")
+    )
+    reply = place.post("/b24/install", place.opened(first), Accept="application/json")
+    assert reply.status_code == 200
+    place.rest.control(f"users/{first}/dismiss")
+    (finding,) = checkup.check(place.service, 1)
+    assert "уволен" in finding.words(translator("ru"))
+    code, said = console(place)
+    assert (code, "любой администратор" in said) == (1, True)
+    # A colleague's visit is not enough, an administrator's is: the page they open works at once.
+    colleague = int(place.rest.control("users", {"name": "Айгуль", "last_name": "Серик"})["id"])
+    assert place.post("/b24/app", place.opened(colleague)).status_code == 200
+    assert keys(place) == {"access"}
+    assert place.post("/b24/app", place.opened(second)).status_code == 200
+    assert keys(place) == set()
+    assert console(place)[0] == 0
+
+
 def test_what_administrators_chose_and_somebody_deleted_names_its_section(place: PortalAndApp) -> None:
     tabs = Tabs(place)
     tabs.change_settings(deal_stage_id="GONE", fallback_owner_id=4242, form_events={"7": 999})
@@ -121,9 +195,45 @@ def test_only_an_administrator_asks_and_repairs(place: PortalAndApp) -> None:
         assert place.web.open(f"/b24/api/app/{path}", method=method, headers=headers).status_code == 403
 
 
-def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
-    from b24.store.engine import Store
+def test_the_console_says_what_the_page_says_as_a_program_of_its_own(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Secrets.new_key()
+    monkeypatch.setattr(Secrets, "new_key", staticmethod(lambda: key))
+    address = f"sqlite:///{tmp_path / 'app.db'}"
+    store = Store(address)
+    upgrade(store)
+    store.close()
+    made = portal_and_app(sandbox, address)
+    assert made.install()["done"]
+    with made.service.store.transaction() as tx:
+        assert portals.pause(tx, 1, "AUTHORIZATION_ERROR", now=made.service.clock())
+    (finding,) = checkup.check(made.service, 1)
+    made.rest.close()
+    made.service.portals.close()
+    made.service.store.close()
+    environment = {
+        **os.environ,
+        "PUBLIC_URL": "https://app.example",
+        "B24_CLIENT_ID": "local.1",
+        "B24_CLIENT_SECRET": "s",
+        "APP_KEYS": key,
+        "DATABASE_URL": address,
+    }
+    for language in ("ru", "en"):
+        ran = subprocess.run(
+            [sys.executable, str(ROOT / "app.py"), "doctor", "--lang", language],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr) == (1, "")
+        assert finding.words(translator(language)) in ran.stdout
 
+
+def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'empty.db'}")
     assert "пуста" in doctor.database_problem(store, translator("ru"))
     store.close()
