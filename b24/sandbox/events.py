@@ -107,7 +107,11 @@ def bare_auth(portal: LocalPortal, app: App) -> dict[str, Any]:
 
 
 def full_auth(portal: LocalPortal, app: App, event: str, user_id: int | None) -> dict[str, Any]:
-    """``auth`` of an event at the moment it is sent; tokens only for a user who may still sign in."""
+    """``auth`` of an event at the moment it is sent; tokens only for a user who may still sign in.
+
+    A local application (status L) is also told ``expires`` and ``user_id``: captured in 2024
+    (``tests/recorded/events/oncrmcontactadd_app_2024_wire.json``), not in the documentation's examples.
+    """
     rest: dict[str, Any] = {"server_endpoint": portal.rest_url, "status": app.status}
     rest |= {"client_endpoint": portal.rest_url, "member_id": portal.member_id}
     place = {"scope": ",".join(app.scopes), "domain": portal.host}
@@ -118,8 +122,12 @@ def full_auth(portal: LocalPortal, app: App, event: str, user_id: int | None) ->
         pair = oauth.issue(portal, app.id, user_id)
         tokens = {"access_token": pair.access, "refresh_token": pair.refresh, "expires_in": oauth.LIFETIME}
         return {"domain": portal.host, "scope": place["scope"]} | tokens | rest | end
-    tokens = {"access_token": oauth.issue_access(portal, app.id, user_id), "expires_in": oauth.LIFETIME}
-    return tokens | place | rest | end
+    tokens = {"access_token": oauth.issue_access(portal, app.id, user_id)}
+    life = {"expires_in": oauth.LIFETIME}
+    if app.status == "L":
+        life = {"expires": int(portal.now().timestamp()) + oauth.LIFETIME} | life
+        rest |= {"user_id": user_id}
+    return tokens | life | place | rest | end
 
 
 def _active(portal: LocalPortal, user_id: int) -> bool:

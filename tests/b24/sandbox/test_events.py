@@ -126,9 +126,9 @@ def test_the_body_of_an_event_is_the_documented_form(
     event = eventually(lambda: listener.events)[0]
     assert list(event) == [
         "event", "event_handler_id", "data[FIELDS][ID]", "data[FIELDS][ENTITY_TYPE_ID]", "ts",
-        "auth[access_token]",
+        "auth[access_token]", "auth[expires]",
         "auth[expires_in]", "auth[scope]", "auth[domain]", "auth[server_endpoint]", "auth[status]",
-        "auth[client_endpoint]", "auth[member_id]", "auth[application_token]",
+        "auth[client_endpoint]", "auth[member_id]", "auth[user_id]", "auth[application_token]",
     ]  # fmt: skip
     assert event["event"] == "ONCRMDYNAMICITEMADD"
     assert event["data[FIELDS][ID]"] == "22"
