@@ -12,6 +12,7 @@ from handlers import (
     flags,
     health,
     install,
+    live,
     openapi,
     pack,
     portal_events,
@@ -22,7 +23,7 @@ from handlers import (
 )
 from smart_process.service import Service
 
-OF_DEVICES: tuple[ModuleType, ...] = (devices, scans, flags, pack, openapi, health)
+OF_DEVICES: tuple[ModuleType, ...] = (devices, scans, flags, pack, live, openapi, health)
 """What phones need of us, without any portal."""
 PARTS: tuple[ModuleType, ...] = (install, portal_events, registration, tickets, *OF_DEVICES)
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from smart_process.admission import Direction, GateKind, Verdict
+from smart_process.conflicts import Why
 from smart_process.floor import Result
 from smart_process.schema import FLAGS
 from smart_process.service import Service
@@ -28,6 +29,13 @@ ACTION_ID: Schema = {
     "type": "string",
     "maxLength": 64,
     "description": "Unique per device; the same action again changes nothing.",
+}
+
+
+_PER_MINUTE: Schema = {
+    "type": "array",
+    "items": {"type": "integer"},
+    "description": "Each of the last 60 minutes, the oldest first.",
 }
 
 
@@ -185,6 +193,68 @@ SCHEMAS: dict[str, Schema] = {
         flag={"type": "string", "description": "Set by passing; empty: none."},
         reentry={"type": "boolean", "description": "Exits are counted, who went out may come back."},
     ),
+    "Live": an_object(
+        [
+            "now",
+            "expected",
+            "arrived",
+            "minutes",
+            "planned",
+            "lanes",
+            "queued",
+            "gates",
+            "silent",
+            "cases",
+            "cases_in_all",
+            "important",
+        ],
+        now=MOMENT,
+        expected={"type": "integer"},
+        arrived={"type": "integer"},
+        minutes=_PER_MINUTE,
+        planned={"type": "array", "items": {"type": "number"}, "description": "What the plan expected."},
+        lanes=an_object(["needed", "open"], needed={"type": "integer"}, open={"type": "integer"}),
+        queued={"type": "integer", "description": "Entries phones have not sent yet."},
+        gates={
+            "type": "array",
+            "items": an_object(
+                ["name", "kind", "people", "of", "minutes", "phones"],
+                name=TEXT,
+                kind={"enum": list(GateKind)},
+                people={"type": "integer", "description": "Let in, everybody once."},
+                of={"type": "integer"},
+                minutes=_PER_MINUTE,
+                phones={"type": "integer", "description": "In touch."},
+            ),
+        },
+        silent={
+            "type": "array",
+            "items": an_object(
+                ["name", "gates", "queue", "seen_at"],
+                name=TEXT,
+                gates={"type": "array", "items": TEXT},
+                queue={"type": "integer"},
+                seen_at=nullable(MOMENT),
+            ),
+        },
+        cases={
+            "type": "array",
+            "items": an_object(
+                ["name", "why", "showings"],
+                name=TEXT,
+                why={"enum": list(Why)},
+                showings={
+                    "type": "array",
+                    "items": an_object(["at", "gate", "device"], at=MOMENT, gate=TEXT, device=TEXT),
+                },
+            ),
+        },
+        cases_in_all={"type": "integer"},
+        important={
+            "type": "array",
+            "items": an_object(["name", "gate", "at"], name=TEXT, gate=TEXT, at=nullable(MOMENT)),
+        },
+    ),
     "Found": an_object(
         ["participation", "first_name", "last_name", "company", "position", "arrived_at", "cancelled"],
         participation={"type": "integer"},
@@ -283,6 +353,11 @@ _PACK = {
     ],
     "responses": {"200": _json(ref("Pack"), "The pack."), **_REFUSED},
 }
+_LIVE = {
+    "summary": "The door in numbers, for supervisors",
+    "operationId": "live",
+    "responses": {"200": _json(ref("Live"), "What happens at all gates now."), **_REFUSED},
+}
 _PEOPLE = {
     "summary": "Search guests of the event by any part of a name or company",
     "operationId": "people",
@@ -312,6 +387,7 @@ PATHS: dict[str, Schema] = {
         "post": _post("Add guests who walked in", "walk_ins", "WalkIn", "results", "Result")
     },
     "/api/v1/pack": {"get": _PACK},
+    "/api/v1/live": {"get": _LIVE},
     "/api/v1/people": {"get": _PEOPLE},
     "/api/openapi.json": {"get": _page("This description", kind="application/json")},
     "/scan/": {"get": _page("The scanner")},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, jsonify, render_template
@@ -17,7 +17,7 @@ from b24.store.engine import Tx
 from placements.event_actions import Guard, Refused, answering, body_of, number_of, opened_event
 from placements.roles import demand, see_guests
 from placements.session import PageSession, changing, problem
-from smart_process import conflicts, devices, lanes, language, rehearsal
+from smart_process import conflicts, devices, language, live_view, rehearsal
 from smart_process.admission import Gate, GateKind, gate_json
 from smart_process.conflicts import Answer, Case, Why
 from smart_process.language import Translator, translator
@@ -30,10 +30,6 @@ from smart_process.store.live import Phone
 from smart_process.tickets import qr_svg
 
 MOST_GATES, LONGEST_GATE = 20, 64
-SILENT = timedelta(minutes=3)
-"""A phone not heard of for this long while the event is on is silent: off, asleep, or without network."""
-BUSY = timedelta(minutes=5)
-MINUTES = 60
 SHOWN = 30
 KINDS = {GateKind.ENTRANCE: "Вход", GateKind.SESSION: "Закрытая сессия", GateKind.STAND: "Стенд"}
 WHY = {
@@ -103,23 +99,21 @@ def _phones(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, 
 
 
 def _phone(one: Phone, event: Event, now: datetime, _: Translator) -> dict[str, Any]:
-    works = one.revoked_at is None and one.expires_at > now
+    works = live_view.works(one, now)
     return {
         "phone": one,
         "works": works,
-        "silent": works and _is_silent(one, now),
+        "silent": works and live_view.is_silent(one, now),
         "seen": language.moment(one.last_seen_at, event.zone, _) if one.last_seen_at else "",
         "until": language.moment(one.expires_at, event.zone, _),
         "clock": round((one.skew_s or 0) / 60),
     }
 
 
-def _is_silent(one: Phone, now: datetime) -> bool:
-    return one.last_seen_at is None or now - one.last_seen_at > SILENT
-
-
 def _live(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
-    return live_view(tx, event, service.clock()) | {
+    return {
+        "door": live_view.look(tx, event.id, event.starts_at, service.clock()),
+        "kinds": {kind.value: _(title) for kind, title in KINDS.items()},
         "important": [
             {
                 "item_id": one.item_id,
@@ -135,37 +129,6 @@ def _live(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, An
 
 def _clock(one: Any, event: Event, _: Translator) -> str:
     return language.moment(one.arrived_at, event.zone, _)
-
-
-def live_view(tx: Tx, event: Event, now: datetime) -> dict[str, Any]:
-    """The door in numbers, as the tab and a supervisor's phone show it."""
-    came = live.arrivals(tx, event.id, now, MINUTES)
-    working = [one for one in live.phones(tx, event.id) if one.revoked_at is None and one.expires_at > now]
-    gates = event_gates.read(tx, event.id)
-    opened = [one for one in working if not _is_silent(one, now) and _serves_entrance(one, gates)]
-    last = int(BUSY.total_seconds() // 60)
-    start = event.starts_at or now
-    return {
-        "expected": came.expected,
-        "arrived": came.arrived,
-        "minutes": came.minutes,
-        "most": max(came.minutes, default=0),
-        "by_gate": live.by_gate(tx, event.id),
-        "lanes": lanes.plan(
-            expected=came.expected,
-            arrived=came.arrived,
-            minutes_from_start=(now - start).total_seconds() / 60,
-            last_minutes=sum(came.minutes[-last:]) / last,
-            opened=len(opened),
-        ),
-        "silent": [one.name for one in working if _is_silent(one, now)],
-        "queued": sum(one.queue or 0 for one in working),
-    }
-
-
-def _serves_entrance(one: Phone, gates: Mapping[str, Gate]) -> bool:
-    kinds = {(gates.get(name) or Gate(name)).kind for name in one.gates or gates or ("",)}
-    return GateKind.ENTRANCE in kinds
 
 
 def _cases(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:

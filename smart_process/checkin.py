@@ -151,6 +151,7 @@ class _Batch:
                 "portal_id": self.device.portal_id,
                 "participation_id": seat.id if seat else None,
                 "gate": scan.gate,
+                "direction": scan.direction.value,
                 "verdict": verdict.value,
                 "first_admitted_at": first,
                 "scanned_at": _storable(scan.scanned_at, self.now),

@@ -13,6 +13,7 @@ PER_LANE = 8
 # Until how many minutes after the start (before it: negative), which share of those who will come, in how long.
 _CURVE = ((-60, 0.05, 60), (-15, 0.15, 45), (15, 0.65, 30), (60, 0.15, 45))
 _REST = (0.05, 120)
+_REST_UNTIL = _CURVE[-1][0] + _REST[1]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Lanes:
     def short(self) -> int:
         """Lanes missing."""
         return max(0, self.needed - self.open)
+
+
+def planned(expected: int, minutes_from_start: float) -> float:
+    """Guests a minute the plan expects at a moment; negative minutes: before the event begins."""
+    until, share, within = _REST_UNTIL, *_REST
+    for one in reversed(_CURVE):
+        if minutes_from_start < one[0]:
+            until, share, within = one
+    return expected * share / within if until - within <= minutes_from_start < until else 0.0
 
 
 def plan(

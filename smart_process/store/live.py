@@ -58,7 +58,7 @@ def arrivals(tx: Tx, event_id: int, now: datetime, minutes: int) -> Arrivals:
             sa.or_(_p.arrived_at.is_not(None), sa.and_(_p.registered_at.is_not(None), ~failed)),
         )
     ).one()
-    since = now.replace(second=0, microsecond=0) - timedelta(minutes=minutes - 1)
+    since = _first_minute(now, minutes)
     came = [0] * minutes
     for at in tx.scalars(sa.select(_p.arrived_at).where(*living, _p.arrived_at >= since)):
         minute = int((at - since).total_seconds() // 60)
@@ -67,16 +67,47 @@ def arrivals(tx: Tx, event_id: int, now: datetime, minutes: int) -> Arrivals:
     return Arrivals(row[0], int(row[1] or 0), tuple(came))
 
 
-def by_gate(tx: Tx, event_id: int) -> dict[str, int]:
-    """How many people were let in at each gate, everybody once per gate."""
-    rows = tx.execute(
-        sa.select(_s.gate, sa.func.count(sa.distinct(_s.participation_id)).label("people"))
-        .join(t.device, _d.id == _s.device_id)
-        .where(_d.event_id == event_id, _s.verdict.in_((*_LET_IN, "walk_in")))
-        .group_by(_s.gate)
-        .order_by(_s.gate)
+@dataclass(frozen=True)
+class Through:
+    """One gate: how many people were let in, everybody once, and how many in each of the last minutes, the oldest
+    first."""
+
+    people: int
+    minutes: tuple[int, ...]
+
+
+def by_gate(tx: Tx, event_id: int, now: datetime, minutes: int) -> dict[str, Through]:
+    """Who came through each gate; whose arrival was taken back has not come."""
+    person = sa.func.coalesce(_p.merged_into, _p.id)
+    let_in = (
+        _d.event_id == event_id,
+        _s.verdict.in_((*_LET_IN, "walk_in")),
+        _s.direction == "entry",
+        _p.removed_at.is_(None),
+        sa.or_(_p.arrived_at.is_not(None), _p.merged_into.is_not(None)),
     )
-    return {row.gate: row.people for row in rows}
+    scans = t.scan.join(t.device, _d.id == _s.device_id).join(t.participation, _p.id == _s.participation_id)
+    counted = sa.select(_s.gate, sa.func.count(sa.distinct(person)).label("people")).select_from(scans)
+    people = {row.gate: row.people for row in tx.execute(counted.where(*let_in).group_by(_s.gate))}
+    since = _first_minute(now, minutes)
+    each = sa.select(_s.gate, person.label("person"), _s.scanned_at, _s.skew_s).select_from(scans)
+    passed = {
+        (
+            row.gate,
+            row.person,
+            int((row.scanned_at - timedelta(seconds=row.skew_s) - since).total_seconds() // 60),
+        )
+        for row in tx.execute(each.where(*let_in, _s.received_at >= since))
+    }
+    came = {gate: [0] * minutes for gate in people}
+    for gate, _person, minute in passed:
+        if 0 <= minute < minutes:
+            came[gate][minute] += 1
+    return {gate: Through(people[gate], tuple(came[gate])) for gate in sorted(people)}
+
+
+def _first_minute(now: datetime, minutes: int) -> datetime:
+    return now.replace(second=0, microsecond=0) - timedelta(minutes=minutes - 1)
 
 
 def phones(tx: Tx, event_id: int) -> list[Phone]:
@@ -112,7 +143,7 @@ def important(tx: Tx, event_id: int) -> list[Any]:
     """Latest arrivals of companies with a high potential: CRM ids, gate and time, no names."""
     return list(
         tx.execute(
-            sa.select(_p.item_id, _h.company_id, _p.arrived_at, _p.gate)
+            sa.select(_p.id, _p.item_id, _h.company_id, _p.arrived_at, _p.gate)
             .join(t.person, _h.id == _p.person_id)
             .join(t.account, sa.and_(_a.portal_id == _h.portal_id, _a.company_id == _h.company_id))
             .where(

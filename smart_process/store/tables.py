@@ -249,6 +249,8 @@ scan = sa.Table(
     portal_ref(),
     sa.Column("participation_id", sa.ForeignKey("participation.id")),
     sa.Column("gate", sa.String(64), nullable=False),
+    # entry | exit
+    sa.Column("direction", sa.String(8), nullable=False, server_default="entry"),
     sa.Column("verdict", sa.String(24), nullable=False),
     sa.Column("first_admitted_at", UtcTime),
     # By the device's clock, which was this much ahead of ours when it sent the scan.

@@ -220,7 +220,13 @@ def conforms(value: Any, schema: dict[str, Any]) -> bool:
         )
     if kind == "array":
         return isinstance(value, list) and all(conforms(one, schema["items"]) for one in value)
-    types: dict[Any, Any] = {"string": str, "integer": int, "boolean": bool, "null": type(None)}
+    types: dict[Any, Any] = {
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+        "null": type(None),
+    }
     return isinstance(value, types[kind]) if kind else True
 
 

@@ -94,6 +94,10 @@ def test_the_live_view_counts_and_plans(tabs: Tabs) -> None:
     enrolled(tabs, tabs.call("event/enrolment", {}).get_json()["link"])
     text = part(tabs, "live")
     assert "из 0 ожидаемых" in text
+    gates = [{"name": "Главный", "kind": "entrance", "flag": "", "reentry": False}]
+    tabs.call("event/gates", {"gates": gates})
+    text = part(tabs, "live")
+    assert "Главный Вход 0 из 0 0 1" in text
     assert "1 телефонов на входе, нужно 0" in text
 
 

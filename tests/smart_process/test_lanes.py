@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_process.lanes import plan
+from smart_process.lanes import plan, planned
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,15 @@ def test_lanes_follow_from_who_is_to_come_and_who_is_coming(
         expected=expected, arrived=arrived, minutes_from_start=from_start, last_minutes=last, opened=opened
     )
     assert (lanes.needed, lanes.short, lanes.open) == (needed, short, opened)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "a_minute"),
+    [(-121, 0.0), (-90, 0.8), (-16, 3.3), (-15, 21.7), (14, 21.7), (15, 3.3), (180, 0.0)],
+)
+def test_the_plan_of_a_minute(minutes: float, a_minute: float) -> None:
+    assert round(planned(1000, minutes), 1) == a_minute
+
+
+def test_the_plan_brings_everybody() -> None:
+    assert round(sum(planned(1000, minute) for minute in range(-200, 300))) == 1050

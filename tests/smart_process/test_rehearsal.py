@@ -64,7 +64,7 @@ def test_practice_and_the_real_event_do_not_know_each_other(door: Door, practice
     door.scan(practice.guests[0].ticket, token)
     with door.store.reading() as tx:
         assert live.arrivals(tx, door.event_id, door.now, 60).expected == 1
-        assert live.by_gate(tx, door.event_id) == {}
+        assert live.by_gate(tx, door.event_id, door.now, 60) == {}
         # Nothing of it is ever sent to a portal.
         assert practice.portal_id not in marks.due_portals(tx, now=door.now + timedelta(days=1))
 

@@ -5,6 +5,7 @@ import { Camera } from "./camera.js";
 import { Desk } from "./desk.js";
 import { wireCode, wireColleagues, wireDialogs, wireQueue, wireSearch, wireUndo, wireWalkIn } from "./dialogs.js";
 import { allowSound } from "./feedback.js";
+import { wireLive } from "./live.js";
 import { Outbox } from "./outbox.js";
 import { Pack } from "./pack.js";
 import { Panel } from "./panel.js";
@@ -44,6 +45,7 @@ async function start(device) {
   wireWalkIn(() => where().gate, (guest) => desk.walkIn(guest));
   wireQueue(outbox, pack, timeZone);
   wireUndo(desk);
+  wireLive({ token, timeZone });
   describe(device);
   document.addEventListener("pointerdown", allowSound);
   document.addEventListener("keydown", allowSound);
@@ -58,6 +60,7 @@ function describe(device) {
   at("event").textContent = device.event?.title ?? "";
   at("device").textContent = device.name ?? "";
   at("rehearsal").hidden = !device.rehearsal;
+  at("live").hidden = device.role !== "supervise";
 }
 
 // The list of guests is asked for what is new all the time: that is also how the phone learns that it is back

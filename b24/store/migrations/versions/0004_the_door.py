@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the tables to this revision."""
+    op.add_column("scan", sa.Column("direction", sa.String(8), nullable=False, server_default="entry"))
     disputed = sa.text("verdict = 'conflict'")
     op.create_index(
         "ix_scan_conflict",
@@ -26,3 +27,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take this revision back."""
     op.drop_index("ix_scan_conflict", "scan")
+    op.drop_column("scan", "direction")
