@@ -138,12 +138,13 @@ def _let_go(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
 
 def _gone(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
     """A deleted outcome is a decision: not made again; what was handed over is not any more."""
-    if row["state"] != "live":
-        return
     now = work.now()
-    store.update(tx, t.outcome, row["id"], state="removed")
     # What was held because it could not be written any more is settled with it.
     marks.mark(tx, work.portal_id, outcomes.PUSH, [row["id"]], now=now)
+    if row["state"] != "live":
+        store.update(tx, t.outcome, row["id"], shadow={**row["shadow"], "closed": True})
+        return
+    store.update(tx, t.outcome, row["id"], state="removed")
     fact = NewFact(Kind.OUTCOME_WITHDRAWN, now, "portal", f"outcome:{row['id']}:removed:{row['item_id']}")
     journal.record(tx, {pid: [fact] for pid in row["content"]["participations"]}, now=now)
 
@@ -165,3 +166,6 @@ def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None
         touched=touched,
         result="done" if done else None,
     )
+    if touched and not row["touched"]:
+        # A task closed by a person in the moment we wanted to close it: our refused call is settled.
+        marks.mark(tx, work.portal_id, outcomes.PUSH, [row["id"]], now=work.now())

@@ -261,6 +261,23 @@ def test_a_deleted_task_we_were_about_to_change_is_still_a_decision(tasked: Hand
     assert story.waiting() == []
 
 
+@pytest.mark.parametrize("method", ["tasks.task.complete", "tasks.task.delete"])
+def test_a_task_somebody_ends_in_the_moment_we_would_close_it_waits_for_nobody(
+    tasked: Handed, method: str
+) -> None:
+    story, _ = tasked
+    story.faults(event_drop=1)
+    (task,) = story.tasks()
+    story.rest(method, {"taskId": task["id"]})
+    story.events_arrived()
+    story.faults()
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    states = {row["kind"]: row["state"] for row in story.rows(t.outcome)}
+    assert (states["task"], states["deal"]) == ("superseded", "live")
+    assert story.waiting() == []
+
+
 # ------------------------------------------------------------------------------------------------ colleagues
 
 
