@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from fast_bitrix24 import BitrixAsync
 
+from b24 import call_log
 from b24.answers import Answer, Context, batch_answers, read
 from b24.errors import B24Error, Throttled, Unavailable
 from b24.portals import Portal
@@ -91,17 +94,28 @@ class _Guard:
     ) -> aiohttp.ClientResponse:
         called = request.url.path.rpartition("/")[2]
         await asyncio.to_thread(self.portals.limits.wait, self._portal.id, called)
+        at, started, status = self.portals.clock(), time.monotonic(), 0
+        failure: B24Error | None = None
         try:
             response = await handler(request)
             body = await response.read()
+            status = response.status
+            self._judge(called, status, body, at)
         except (aiohttp.ClientError, TimeoutError) as error:
             # From our own class: the library retries these by itself, up to ten times.
-            raise Unavailable("NO_ANSWER", type(error).__name__) from None
-        self._judge(called, response.status, body)
+            failure = Unavailable("NO_ANSWER", type(error).__name__)
+        except B24Error as error:
+            failure = error
+        ms = round(1000 * (time.monotonic() - started))
+        name = f"{called}: {self._method}" if called.lower() == "batch" else called
+        line = call_log.line(name, {}, at=at, ms=ms, status=status, error=failure)
+        await asyncio.to_thread(self.portals.keep_line, self._portal.id, line)
+        if failure is not None:
+            raise failure
         return response
 
-    def _judge(self, called: str, status: int, body: bytes) -> None:
-        context = Context(called, write=False, now=self.portals.clock())
+    def _judge(self, called: str, status: int, body: bytes, now: datetime) -> None:
+        context = Context(called, write=False, now=now)
         try:
             envelope = read(status, body, context)
             if called.lower() == "batch":

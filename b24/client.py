@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from b24 import call_log
 from b24 import portals as stored_portals
 from b24.answers import MAX_BATCH, Answer, Context, answer_of, batch_answers, command, read
 from b24.errors import (
@@ -29,7 +30,8 @@ from b24.limits import Limits
 from b24.oauth import OAuth
 from b24.portals import Portal
 from b24.secrets import Secrets
-from b24.store.engine import Store
+from b24.store import calls
+from b24.store.engine import DatabaseAway, Store
 from b24.tokens import Tokens
 from b24.transport import Reply, Transport, check_address, origin_of
 
@@ -100,6 +102,14 @@ class Portals:
         with self.store.transaction() as tx:
             stored_portals.resume(tx, portal_id, now=self.clock())
         return True
+
+    def keep_line(self, portal_id: int, line: call_log.Line) -> None:
+        """Write a request into the log of calls. A database that is away costs the line, never the answer."""
+        try:
+            with self.store.transaction() as tx:
+                calls.write(tx, portal_id, [line])
+        except DatabaseAway:
+            log.warning("portal=%d a call could not be logged", portal_id)
 
     def close(self) -> None:
         """Close pooled connections, those of the authorisation server too."""
@@ -319,27 +329,24 @@ class Client:
         write: bool,
         before_send: BeforeSend | None,
     ) -> dict[str, Any]:
-        context = self._context(method, write)
-        reply = self._post(portal, portal.endpoint, method, params, before_send)
-        moved = _moved(reply, portal.endpoint, method, self._portals.transport.allow_origin)
-        if moved:
-            reply = self._post(portal, moved, method, params, before_send)
-        try:
-            envelope = read(reply.status, reply.body, context)
-        except Throttled as error:
-            raise self._throttled(error) from None
-        if moved:
+        answer = self._exchanged(portal, portal.endpoint, method, params, write, before_send)
+        if isinstance(answer, str):
+            moved, answer = answer, self._exchanged(portal, answer, method, params, write, before_send)
+            if isinstance(answer, str):
+                raise Unavailable("MOVED", "the portal's new address answers with another one")
             self._keep_endpoint(portal, moved)
-        return envelope
+        return answer
 
-    def _post(
+    def _exchanged(
         self,
         portal: Portal,
         endpoint: str,
         method: str,
         params: Mapping[str, Any],
+        write: bool,
         before_send: BeforeSend | None,
-    ) -> Reply:
+    ) -> dict[str, Any] | str:
+        """One request and its answer, or the new address of a portal that was renamed; a line in the log of calls."""
         interactive = self._viewer_token is not None
         self._portals.limits.wait(self.portal_id, method, interactive=interactive)
         if before_send is not None:
@@ -347,7 +354,23 @@ class Client:
         # An empty viewer's token must not fall back to the installer's rights.
         token = portal.access_token if self._viewer_token is None else self._viewer_token
         payload = {**params, "auth": token}
-        return self._portals.transport.post(f"{endpoint}{method}", payload, interactive=interactive)
+        context, started, status = self._context(method, write), time.monotonic(), 0
+        failure: B24Error | None = None
+        answer: dict[str, Any] | str = {}
+        try:
+            reply = self._portals.transport.post(f"{endpoint}{method}", payload, interactive=interactive)
+            status = reply.status
+            answer = _moved(reply, endpoint, method, self._portals.transport.allow_origin)
+            answer = answer or read(reply.status, reply.body, context)
+        except B24Error as error:
+            failure = error
+        ms = round(1000 * (time.monotonic() - started))
+        said = answer if isinstance(answer, dict) else None
+        line = call_log.line(method, params, at=context.now, ms=ms, status=status, answer=said, error=failure)
+        self._portals.keep_line(self.portal_id, line)
+        if failure is not None:
+            raise self._throttled(failure) if isinstance(failure, Throttled) else failure
+        return answer
 
     def _keep_endpoint(self, portal: Portal, endpoint: str) -> None:
         with self._portals.store.transaction() as tx:

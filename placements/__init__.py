@@ -10,6 +10,7 @@ from placements import (
     client_tab,
     deal_tab,
     event_tab,
+    health_section,
     pages,
     participation_tab,
     scanner,
@@ -37,5 +38,5 @@ def register(web: Flask, service: Service) -> None:
 
 def register_apis(web: Flask, service: Service) -> None:
     """What the scripts of the tabs ask for."""
-    for part in (event_tab, participation_tab, client_tab, deal_tab, settings_page):
+    for part in (event_tab, participation_tab, client_tab, deal_tab, settings_page, health_section):
         web.register_blueprint(part.blueprint(service))

@@ -1,4 +1,4 @@
-"""Tables of the protocol: portals with their tokens, marks, leases, the request bucket."""
+"""Tables of the protocol: portals with their tokens, marks, leases, the request bucket, the log of calls."""
 
 from __future__ import annotations
 
@@ -97,4 +97,23 @@ method_budget = sa.Table(
     portal_ref(primary_key=True),
     sa.Column("method", sa.String(64), primary_key=True),
     sa.Column("blocked_until", UtcTime, nullable=False),
+)
+
+rest_call = sa.Table(
+    "rest_call",
+    metadata,
+    # One row per request to a portal, kept three days (b24.call_log); nothing secret or personal in it.
+    sa.Column("id", sa.Integer, primary_key=True),
+    portal_ref(),
+    sa.Column("at", UtcTime, nullable=False),
+    # "crm.item.list", or what was in a batch: "batch: crm.item.add ×12, crm.item.list".
+    sa.Column("method", sa.String(400), nullable=False),
+    sa.Column("params", sa.Text, nullable=False),
+    # HTTP status; 0: no answer.
+    sa.Column("status", sa.Integer, nullable=False),
+    # The portal's codes and words; "" for a good answer.
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("ms", sa.Integer, nullable=False),
+    sa.Index("ix_rest_call_portal", "portal_id", "id"),
+    sa.Index("ix_rest_call_at", "at"),
 )

@@ -369,13 +369,13 @@ root.addEventListener('change', (event) => {
 });
 
 root.addEventListener('submit', (event) => {
-  const section = event.target.closest('details.section');
+  const section = event.target.closest('details[data-section]');
   if (!section) return;
   event.preventDefault();
   save(section, collect(section.querySelector('.section-body')));
 });
 
-root.querySelectorAll('details.section').forEach((section) => {
+root.querySelectorAll('details[data-section]').forEach((section) => {
   section.addEventListener('toggle', () => {
     if (section.open && !revisions.has(section.dataset.section)) read(section);
   });

@@ -9,7 +9,7 @@ import logging
 from datetime import datetime, timedelta
 
 from b24 import errors, portals
-from b24.store import marks
+from b24.store import calls, marks
 from smart_process import rehearsal
 from smart_process.service import Service
 from smart_process.store import setups
@@ -22,9 +22,11 @@ OVERLAP = timedelta(days=1)
 
 
 def every_portal(service: Service) -> None:
-    """Sweep all active portals; a portal that cannot be read now is read next time. Old rehearsals are forgotten."""
+    """Sweep all active portals; a portal that cannot be read now is read next time. Old rehearsals
+    and old lines of the log of calls are forgotten."""
     with service.store.transaction() as tx:
         rehearsal.wipe_old(tx, service.clock())
+        calls.forget_old(tx, service.clock())
     with service.store.reading() as tx:
         ids = portals.active_ids(tx)
     for portal_id in ids:

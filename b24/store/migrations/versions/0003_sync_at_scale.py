@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -10,7 +13,25 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the tables to this revision."""
+    op.create_table(
+        "rest_call",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("portal_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("method", sa.String(length=400), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("ms", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["portal_id"], ["portal.id"], name=op.f("fk_rest_call_portal_id_portal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rest_call")),
+    )
+    op.create_index("ix_rest_call_portal", "rest_call", ["portal_id", "id"])
+    op.create_index("ix_rest_call_at", "rest_call", ["at"])
 
 
 def downgrade() -> None:
     """Take this revision back."""
+    op.drop_index("ix_rest_call_at", table_name="rest_call")
+    op.drop_index("ix_rest_call_portal", table_name="rest_call")
+    op.drop_table("rest_call")
