@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from b24.store.engine import Tx, insert
 from smart_process.store import tables as t
+from smart_process.store.accounts import join_on, living
 
 Row = Mapping[str, Any]
 
@@ -36,12 +37,14 @@ def guests(tx: Tx, portal_id: int, entity_type_id: int, item_ids: Iterable[int])
             p.c.person_id,
             h.c.contact_id,
             h.c.company_id,
+            living(h.c.company_id).label("living_company_id"),
             h.c.match,
         )
         .select_from(
             t.form_card.join(merged, merged.c.id == f.participation_id)
             .join(p, p.c.id == sa.func.coalesce(merged.c.merged_into, merged.c.id))
             .join(h, h.c.id == p.c.person_id)
+            .outerjoin(t.account, join_on(f.portal_id, h.c.company_id))
         )
         .where(
             f.portal_id == portal_id,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from b24.store.engine import Tx, insert
 from smart_process.store import tables as t
+from smart_process.store.accounts import join_on, living
 
 Row = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def participations(tx: Tx, ids: Iterable[int]) -> list[Row]:
                 h.c.last_name,
                 h.c.first_name,
                 h.c.contact_id,
-                h.c.company_id,
+                living(h.c.company_id).label("company_id"),
                 h.c.match,
                 e.c.title.label("event_title"),
                 e.c.item_id.label("event_item_id"),
@@ -46,6 +47,7 @@ def participations(tx: Tx, ids: Iterable[int]) -> list[Row]:
             .join(h, h.c.id == p.c.person_id)
             .join(e, e.c.id == p.c.event_id)
             .outerjoin(o, sa.and_(o.c.id == p.c.outcome_id, o.c.state == "live"))
+            .outerjoin(t.account, join_on(p.c.portal_id, h.c.company_id))
             .where(p.c.id.in_(list(ids)))
             .order_by(p.c.id)
         )
@@ -203,8 +205,16 @@ def contacts_and_items(tx: Tx, participation_ids: Sequence[int]) -> list[Row]:
     p, h = t.participation, t.person
     return _rows(
         tx.execute(
-            sa.select(p.c.id, p.c.item_id, h.c.contact_id, h.c.company_id, h.c.last_name, h.c.first_name)
+            sa.select(
+                p.c.id,
+                p.c.item_id,
+                h.c.contact_id,
+                living(h.c.company_id).label("company_id"),
+                h.c.last_name,
+                h.c.first_name,
+            )
             .join(h, h.c.id == p.c.person_id)
+            .outerjoin(t.account, join_on(p.c.portal_id, h.c.company_id))
             .where(p.c.id.in_(list(participation_ids)))
             .order_by(p.c.id)
         )
@@ -282,7 +292,8 @@ def save_accounts(tx: Tx, portal_id: int, rows: Sequence[Row], *, now: datetime)
     names = ("title", "potential", "cooperation", "region", "responsible_id", "read_at")
     tx.execute(
         statement.on_conflict_do_update(
-            index_elements=[a.c.portal_id, a.c.company_id], set_={name: new[name] for name in names}
+            index_elements=[a.c.portal_id, a.c.company_id],
+            set_={name: new[name] for name in names} | {"gone_at": None},
         ),
         [{"portal_id": portal_id, "read_at": now, **row} for row in rows],
     )

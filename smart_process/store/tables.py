@@ -373,6 +373,8 @@ account = sa.Table(
     sa.Column("region", sa.String(64), nullable=False, server_default=""),
     sa.Column("responsible_id", sa.Integer),
     sa.Column("read_at", UtcTime, nullable=False),
+    # When it was found deleted: it still holds its guests together, and is written to no card.
+    sa.Column("gone_at", UtcTime),
 )
 
 watermark = sa.Table(

@@ -17,7 +17,7 @@ from b24.store.marks import Mark
 from smart_process.matching import domain_of, named
 from smart_process.people import company_key
 from smart_process.schema import APP, COMPANY
-from smart_process.store import guests
+from smart_process.store import accounts, guests
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
@@ -53,14 +53,19 @@ def find(work: Work, people: Mapping[str, Row]) -> dict[str, int | Undecided]:
     """
     found: dict[str, int | Undecided] = {}
     with work.service.store.reading() as tx:
+        gone = accounts.gone(tx, work.portal_id)
         for key, row in people.items():
             made = guests.company_made(tx, work.portal_id, company_key(row["company_name"]))
-            if made:
+            if made and made not in gone:
                 found[key] = made
     asking = {key: row for key, row in people.items() if key not in found}
+    # Not made again, but its guests stay together.
+    deleted = {company_key(title): company_id for company_id, title in gone.items() if company_key(title)}
     cards = _named(work, {company_key(row["company_name"]) for row in asking.values()})
     for key, row in asking.items():
-        match = _match(row, cards[company_key(row["company_name"])])
+        match = _match(row, cards[company_key(row["company_name"])]) or deleted.get(
+            company_key(row["company_name"])
+        )
         if match is not None:
             found[key] = match
     return found

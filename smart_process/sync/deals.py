@@ -17,6 +17,7 @@ from smart_process.deciding import LINKED, ORIGIN
 from smart_process.schema import APP, DEAL
 from smart_process.store import sync as store
 from smart_process.store import tables as t
+from smart_process.store.accounts import LOST
 from smart_process.sync import outcomes, picture, to_dos
 from smart_process.sync.outcomes import Bound, Command, Row, Way
 from smart_process.sync.work import Work
@@ -98,6 +99,8 @@ def _changes(work: Work, row: Row, ours: Mapping[str, Any]) -> dict[str, Any]:
     if row["content"].get(ORIGIN):
         # Whose deal it is, a form or a person has said: we only say why it matters.
         return changed
+    if shadow.get(LOST) and not shadow.get("company_id") and ours.get("companyId"):
+        changed["companyId"] = ours["companyId"]
     contacts = [one for one in ours.get("contactIds", []) if one not in shadow.get("contact_ids", [])]
     # Contacts people added stay; those they took off again are not put back.
     taken_off = set(shadow.get("offered", [])) - set(shadow.get("contact_ids", []))
@@ -110,8 +113,9 @@ def _changes(work: Work, row: Row, ours: Mapping[str, Any]) -> dict[str, Any]:
 def _made(tx: Tx, work: Work, row: Row, result: Mapping[str, Any], now: datetime) -> None:
     item = result["item"]
     contacts = sorted(picture.number(one) for one in item.get("contactIds") or [])
+    kept = {name: value for name, value in row["shadow"].items() if name != LOST or not item.get("companyId")}
     shadow = {
-        **row["shadow"],
+        **kept,
         **_said(work, row),
         "stage": item.get("stageId"),
         "responsible_id": picture.number(item.get("assignedById")),

@@ -144,7 +144,7 @@ def _empty_ones(guest: Row, item: Item | None) -> dict[str, int]:
     """What the lead lacks; a converted or deleted one lacks nothing."""
     if item is None or item.get("stageSemanticId") == CONVERTED:
         return {}
-    wanted = {"contactId": guest["contact_id"], "companyId": guest["company_id"]}
+    wanted = {"contactId": guest["contact_id"], "companyId": guest["living_company_id"]}
     return {name: value for name, value in wanted.items() if value and not picture.number(item.get(name))}
 
 

@@ -1,21 +1,20 @@
-"""What became of the contacts and companies behind guests: changed, merged, deleted, taken back out of the bin."""
+"""What became of the contacts behind guests: changed, merged, deleted, taken back out of the bin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process import identities
 from smart_process.schema import APP
-from smart_process.store import outcomes
+from smart_process.store import accounts, outcomes
 from smart_process.store import people as people_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import picture
 from smart_process.sync.contacts import addresses
-from smart_process.sync.segments import account
 from smart_process.sync.work import Work
 
 Item = Mapping[str, Any]
@@ -23,18 +22,7 @@ Row = Mapping[str, Any]
 NOBODY: frozenset[int] = frozenset()
 
 
-def observe_companies(
-    work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
-) -> frozenset[int]:
-    """Keep segment and responsible of the companies that matter to us."""
-    with work.service.store.transaction() as tx:
-        known = store.accounts(tx, work.portal_id, found)
-        rows = [account(item, work.settings) for item_id, item in found.items() if item_id in known]
-        store.save_accounts(tx, work.portal_id, rows, now=work.now())
-    return NOBODY
-
-
-def observe_contacts(
+def observe(
     work: Work, found: Mapping[int, Item], gone: frozenset[int], _last: frozenset[int]
 ) -> frozenset[int]:
     """Guests follow their contacts: a merged one to the contact that stayed, a restored one to its new number.
@@ -60,8 +48,9 @@ def observe_contacts(
         # It may have put another in its place: who was merged, say.
         marks.mark(tx, work.portal_id, "pull", cards, now=work.now())
         known = store.people_by_contact(tx, work.portal_id, found)
+        deleted = accounts.gone(tx, work.portal_id)
         for row in known:
-            _got_company(tx, work, row, found[row["contact_id"]])
+            _got_company(tx, work, row, found[row["contact_id"]], deleted)
         for item_id in found.keys() - {row["contact_id"] for row in known}:
             _appeared(tx, work, found[item_id])
     return NOBODY
@@ -115,11 +104,19 @@ def _lost(tx: Tx, work: Work, row: Row, instead: int | None) -> None:
     marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
 
 
-def _got_company(tx: Tx, work: Work, row: Row, item: Item) -> None:
-    company = picture.number(item.get("companyId"))
-    if company and not row["company_id"]:
-        store.update(tx, t.person, row["id"], company_id=company)
-        marks.mark(tx, work.portal_id, "person", [row["id"]], now=work.now())
+def _got_company(tx: Tx, work: Work, row: Row, item: Item, deleted: Container[int]) -> None:
+    """A company for whom had none, or one that was deleted: whose it was alone, becomes it with its outcomes."""
+    before, company = row["company_id"], picture.number(item.get("companyId"))
+    if not company or company == before or (before and before not in deleted):
+        return
+    now = work.now()
+    if before and len(accounts.of_companies(tx, work.portal_id, [before])) == 1:
+        accounts.become(tx, work.portal_id, before, company, now)
+        return
+    store.update(tx, t.person, row["id"], company_id=company)
+    seats = identities.takes_part(tx, [row["id"]])
+    identities.follow(tx, work.portal_id, seats, {before, company}, row["id"], now)
+    marks.mark(tx, work.portal_id, people_store.LOOK_UP, [row["id"]], now=now)
 
 
 def _appeared(tx: Tx, work: Work, item: Item) -> None:

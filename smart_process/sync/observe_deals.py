@@ -14,6 +14,7 @@ from smart_process.schema import APP, DEAL
 from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
+from smart_process.store.accounts import LOST
 from smart_process.sync import foreign_deals, picture
 from smart_process.sync.existing import existing
 from smart_process.sync.outcomes import hand_over
@@ -109,6 +110,8 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
         key = f"deal:{row['item_id']}:{row['id']}:{shadow['turns']}:{kind.value}"
         facts.append(NewFact(kind, at, "portal", key, data={"deal_id": row["item_id"]}))
     store.update(tx, t.outcome, row["id"], shadow=before | shadow, touched=touched, result=result)
+    if before.get(LOST) and not shadow["company_id"]:
+        outcomes.push(tx, work.portal_id, row["id"], now=work.now())
     if _unlinked(tx, work, row, item):
         _let_go(tx, work, row)
     journal.record(tx, dict.fromkeys(row["content"]["participations"], facts), now=work.now())

@@ -6,7 +6,7 @@ A create whose answer was lost is looked up by our own key before it is repeated
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from smart_process.identities import describe
 from smart_process.matching import Decision, common_company, decide_contact, named
 from smart_process.people import Contact, Identity, company_key
 from smart_process.schema import APP, COMPANY, CONTACT
-from smart_process.store import decisions, guests
+from smart_process.store import accounts, decisions, guests
 from smart_process.store import people as people_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
@@ -245,9 +245,10 @@ def _make(work: Work, cases: Sequence[Case]) -> None:
     making = [case for case in cases if case.decision is not None and case.decision.create]
     with work.service.store.reading() as tx:
         responsible = store.responsible_of_people(tx, [case.row["id"] for case in making])
+        gone = accounts.gone(tx, work.portal_id)
     for at in range(0, len(making), CREATES):
         some = making[at : at + CREATES]
-        commands = {case.mark.key: _new_contact(case, responsible.get(case.row["id"])) for case in some}
+        commands = {case.mark.key: _new_contact(case, responsible.get(case.row["id"]), gone) for case in some}
         leaving = work.leaving([case.mark for case in some])
         try:
             replies = work.client.batch(commands, write=True, before_send=leaving)
@@ -274,7 +275,7 @@ def _made(work: Work, some: Sequence[Case], replies: Mapping[str, Any]) -> None:
             case.row = {**case.row, "contact_id": contact_id, "match": "created"}
 
 
-def _new_contact(case: Case, responsible: int | None) -> tuple[str, Mapping[str, Any]]:
+def _new_contact(case: Case, responsible: int | None, gone: Container[int]) -> tuple[str, Mapping[str, Any]]:
     row = case.row
     fields: dict[str, Any] = {
         "name": row["first_name"],
@@ -289,7 +290,7 @@ def _new_contact(case: Case, responsible: int | None) -> tuple[str, Mapping[str,
             if row[name]
         ],
     }
-    if case.company_id:
+    if case.company_id and case.company_id not in gone:
         fields["companyId"] = case.company_id
     if responsible:
         fields["assignedById"] = responsible

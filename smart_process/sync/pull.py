@@ -19,6 +19,7 @@ from smart_process.store import sync as store
 from smart_process.sync import (
     leads,
     observe_clients,
+    observe_companies,
     observe_deals,
     observe_events,
     observe_participations,
@@ -64,8 +65,8 @@ def _observers(work: Work) -> dict[int, Observer]:
     binding = work.binding
     return {
         binding.event.entity_type_id: observe_events.observe,
-        COMPANY: observe_clients.observe_companies,
-        CONTACT: observe_clients.observe_contacts,
+        COMPANY: observe_companies.observe,
+        CONTACT: observe_clients.observe,
         binding.participation.entity_type_id: observe_participations.observe,
         LEAD: leads.observe,
         DEAL: observe_deals.observe,

@@ -28,6 +28,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_rest_call_portal", "rest_call", ["portal_id", "id"])
     op.create_index("ix_rest_call_at", "rest_call", ["at"])
+    op.add_column("account", sa.Column("gone_at", sa.DateTime(timezone=True)))
 
 
 def downgrade() -> None:
@@ -35,3 +36,4 @@ def downgrade() -> None:
     op.drop_index("ix_rest_call_at", table_name="rest_call")
     op.drop_index("ix_rest_call_portal", table_name="rest_call")
     op.drop_table("rest_call")
+    op.drop_column("account", "gone_at")
