@@ -190,6 +190,53 @@ def test_the_frame_takes_the_height_and_the_page_the_title_it_is_told(
     expect(page.locator("#pagetitle")).to_have_text("Новое имя")
 
 
+def test_the_frame_fits_its_content_and_scrolls_the_page(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    frame.evaluate("() => { document.getElementById('where').style.height = '2345px'; }")
+    call(frame, "BX24.fitWindow(done);")
+    height = frame.evaluate("() => BX24.getScrollSize().scrollHeight")
+    assert height > 2345
+    assert page.locator("iframe.app-frame").bounding_box()["height"] == height  # type: ignore[index]
+    call(frame, "BX24.scrollParentWindow(300, done);")
+    assert page.evaluate("() => window.scrollY") == 300
+
+
+def test_reloading_opens_the_page_and_the_frame_anew(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    page.evaluate("() => { window.before = true; }")
+    frame.evaluate("() => BX24.reloadWindow()")
+    page.wait_for_function("() => !window.before && document.readyState === 'complete'")
+    expect(page.locator("#pagetitle")).to_have_text("Сделка с вкладкой")
+
+
+def test_bx24_binds_events_of_the_portal_and_of_the_page(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
+) -> None:
+    frame = open_tab(page, sandbox, app_server, installed.deal_id)
+    handler = f"{app_server.url}/event"
+    bound = call(frame, f"BX24.callBind('onCrmLeadAdd', '{handler}', 0, (r) => done(r.data()));")
+    assert bound is True
+    gone = call(frame, f"BX24.callUnbind('onCrmLeadAdd', '{handler}', 0, (r) => done(r.data().count));")
+    assert gone == 1
+    seen = call(
+        frame,
+        "const seen = [], owner = {name: 'x'}, place = document.getElementById('where');"
+        " const hear = function () { seen.push(this.name, BX24.proxyContext() === place); };"
+        " const heard = BX24.proxy(hear, owner);"
+        " BX24.bind(place, 'click', heard); place.click(); BX24.unbind(place, 'click', heard); place.click();"
+        " done([seen, heard === BX24.proxy(hear, owner), BX24.isReady()]);",
+    )
+    assert seen == [["x", True], True, True]
+    loaded = call(
+        frame, f"window.BX24.loadScript('{sandbox.url}/sandbox/static/bx24.js', () => done(!!BX24));"
+    )
+    assert loaded is True
+
+
 def test_cards_are_chosen_in_the_portals_own_dialog(
     page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
 ) -> None:
