@@ -48,17 +48,6 @@ def test_a_ticket_before_the_camera_is_admitted_and_flagged_in_three_taps(
         assert tx.exec_driver_sql("SELECT count(*) FROM scan").scalar() == 1
 
 
-def test_the_next_code_is_judged_without_a_tap(door: Door, camera_page: Callable[..., Page]) -> None:
-    one, two, cancelled = door.guest(), door.guest("Петров"), door.guest("Сидоров")
-    door.record(cancelled, Kind.CANCELLED)
-    page = camera_page(one.ticket, two.ticket, cancelled.ticket, "WIFI:S:hall;;", seconds_each=0.7)
-    enrol(page, door)
-    for verdict in ("admitted", "cancelled", "unknown"):
-        expect_verdict(page, verdict)
-    eventually(lambda: arrivals(door, one) == arrivals(door, two) == 1)
-    assert arrivals(door, cancelled) == 0
-
-
 def test_a_typed_code_gets_its_verdict_and_can_be_undone(
     door: Door, phone_page: Page, console: Console
 ) -> None:

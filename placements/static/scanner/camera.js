@@ -49,7 +49,7 @@ export class Camera extends EventTarget {
     this.stop();
     if (!navigator.mediaDevices?.getUserMedia) return this._say("none");
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: this._wanted() });
+      this.stream = await this._open();
       this.video.srcObject = this.stream;
       await this.video.play();
     } catch (error) {
@@ -63,10 +63,22 @@ export class Camera extends EventTarget {
     this._lenses();
   }
 
-  _wanted() {
+  // The lens somebody chose, as long as it is there; else the one that looks away from who holds the phone.
+  async _open() {
+    const open = (lens) => {
+      const video = { ...lens, width: { ideal: 1280 }, height: { ideal: 720 } };
+      return navigator.mediaDevices.getUserMedia({ audio: false, video });
+    };
     const chosen = localStorage.getItem(CHOICE);
-    const lens = chosen ? { deviceId: { ideal: chosen } } : { facingMode: { ideal: "environment" } };
-    return { ...lens, width: { ideal: 1280 }, height: { ideal: 720 } };
+    const away = { facingMode: { ideal: "environment" } };
+    if (!chosen) return open(away);
+    try {
+      return await open({ deviceId: { exact: chosen } });
+    } catch (error) {
+      if (error.name === "NotAllowedError") throw error;
+      localStorage.removeItem(CHOICE);
+      return open(away);
+    }
   }
 
   async _lenses() {
