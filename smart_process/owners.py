@@ -36,6 +36,12 @@ def _works_here(user_id: int, colleagues: Colleagues) -> bool:
     return known is not None and bool(known["active"])
 
 
+def dismissed(user_id: int | None, colleagues: Colleagues) -> bool:
+    """Whether the portal says of a user that they work here no more; of whom it does not show, nothing is known."""
+    known = colleagues.get(user_id or 0)
+    return known is not None and not known["active"]
+
+
 def _heads(user_id: int | None, colleagues: Colleagues) -> list[int]:
     above: list[int] = []
     at = user_id

@@ -184,6 +184,18 @@ def refused(tx: Tx, portal_id: int) -> list[Row]:
     return [row for row in found if row["content"].get("refused")]
 
 
+def open_ones(tx: Tx, portal_id: int) -> list[Row]:
+    """Live outcomes with a deal or task about which nothing is decided yet: id, owner, shadow."""
+    o = t.outcome
+    undone = o.c.state == LIVE, o.c.result.is_(None), o.c.item_id.is_not(None)
+    return _rows(
+        tx,
+        sa.select(o.c.id, o.c.owner_id, o.c.shadow)
+        .where(o.c.portal_id == portal_id, *undone)
+        .order_by(o.c.id),
+    )
+
+
 def may_exist(tx: Tx, row: Row) -> bool:
     """Whether the portal has, or may have, the deal or task of an outcome (a create without an answer)."""
     if row["item_id"]:

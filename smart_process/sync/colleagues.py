@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-import b24.errors as errors
+from b24 import errors
+from b24.store import marks
+from b24.store.engine import Tx
 from smart_process.store import colleagues as store
+from smart_process.store import outcomes
+from smart_process.sync import handing_on
 from smart_process.sync.work import Work, all_unread
 
 MARK = "colleagues"
+STALE = timedelta(days=1)
+
+
+def ask_if_old(tx: Tx, portal_id: int, now: datetime) -> str | None:
+    """Have colleagues read when that was never done, or a day ago.
+
+    Returns:
+        ``waiting``, ``held`` (they cannot be read), ``None`` when nothing has to be.
+    """
+    everybody = store.everybody(tx, portal_id)
+    asked = outcomes.colleagues_mark(tx, portal_id)
+    old = not everybody or min(row["read_at"] for row in everybody.values()) < now - STALE
+    if asked is None and old:
+        marks.mark(tx, portal_id, MARK, [0], now=now)
+        return "waiting"
+    return asked
 
 
 def refresh(work: Work) -> int:
@@ -30,6 +51,7 @@ def refresh(work: Work) -> int:
     rows = [_colleague(user, heads, parents) for user in users]
     with work.service.store.transaction() as tx:
         store.replace(tx, work.portal_id, rows, now=work.now())
+        handing_on.note(tx, work.portal_id, now=work.now())
     work.finish(claimed)
     return 1
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 from b24.store import marks
 from b24.store.marks import Mark
 from smart_process import closing as closings
 from smart_process import deciding, greeting
 from smart_process.store import closing as closing_store
-from smart_process.store import colleagues, journal
-from smart_process.store import outcomes as store
-from smart_process.sync.colleagues import MARK as COLLEAGUES
+from smart_process.store import colleagues as store
+from smart_process.store import journal
+from smart_process.sync import colleagues
 from smart_process.sync.work import Work
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
-STALE = timedelta(days=1)
 
 
 def closing(work: Work) -> int:
@@ -85,11 +83,5 @@ def _colleagues_known(work: Work) -> bool:
     """
     now = work.now()
     with work.service.store.transaction() as tx:
-        everybody = colleagues.everybody(tx, work.portal_id)
-        asked = store.colleagues_mark(tx, work.portal_id)
-        if asked is None and (
-            not everybody or min(row["read_at"] for row in everybody.values()) < now - STALE
-        ):
-            marks.mark(tx, work.portal_id, COLLEAGUES, [0], now=now)
-            asked = "waiting"
-        return bool(everybody) or asked == "held"
+        asked = colleagues.ask_if_old(tx, work.portal_id, now)
+        return bool(store.everybody(tx, work.portal_id)) or asked == "held"

@@ -25,6 +25,7 @@ from smart_process.sync import (
     deals,
     deciding,
     effects,
+    handing_on,
     leads,
     mailing,
     merging,
@@ -61,6 +62,7 @@ STEPS: tuple[Step, ...] = (
     deals.push,
     tasks.push,
     to_dos.push,
+    handing_on.push,
     effects.comments_and_notices,
     mailing.send,
 )

@@ -98,8 +98,13 @@ def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:
         "company_id": picture.number(item.get("companyId")),
     }
     before = row["shadow"]
-    touched = row["touched"] or any(
-        shadow[name] != before[name] for name in ("stage", "responsible_id") if name in before
+    touched = (
+        row["touched"]
+        or ("stage" in before and shadow["stage"] != before["stage"])
+        or (
+            "responsible_id" in before
+            and shadow["responsible_id"] not in (before["responsible_id"], row["owner_id"])
+        )
     )
     facts = []
     if result != row["result"] and "won" in (result, row["result"]):
@@ -160,7 +165,11 @@ def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None
     done = str(found.get("status")) == TASK_DONE
     responsible = picture.number(found.get("responsibleId"))
     before = row["shadow"]
-    touched = row["touched"] or done or responsible != before.get("responsible_id", responsible)
+    touched = (
+        row["touched"]
+        or done
+        or ("responsible_id" in before and responsible not in (before["responsible_id"], row["owner_id"]))
+    )
     store.update(
         tx,
         t.outcome,

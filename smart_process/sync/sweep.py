@@ -14,6 +14,7 @@ from smart_process import rehearsal
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.store import sync as store
+from smart_process.sync import colleagues
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ def sweep(service: Service, portal_id: int) -> int:
         binding = setups.read(tx, portal_id).binding
     if binding is None:
         return 0
+    with service.store.transaction() as tx:
+        # Who was dismissed hands on what they had.
+        colleagues.ask_if_old(tx, portal_id, service.clock())
     return sum(
         _of_type(service, portal_id, kind.entity_type_id) for kind in (binding.event, binding.participation)
     )

@@ -94,7 +94,11 @@ def company(sandbox: Sandbox, served: Served, database: str) -> Company:
     service = replace(service, local_smtp=True)
     installer = PortalAndApp(sandbox, rest, service, make_web(service).test_client(), app)
     served.web = create_app(service)
-    assert not installer.install()["problem"]
+    # On a busy machine an answer may come after the portal's (short) cut: the administrator presses again.
+    problems = [installer.install()["problem"]]
+    while problems[-1] and len(problems) < 5:
+        problems.append(installer.install()["problem"])
+    assert not problems[-1], problems
     installer.finish()
     rest.control("clock", {"event_delay_s": 0})
     made = Company(sandbox, rest, service, clock, _watch_delivery(sandbox))
@@ -165,7 +169,7 @@ class Story:
     def begin(self, **values: Any) -> Story:
         """An event whose registration is open."""
         kind = self.binding.event
-        starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        starts = self.service.clock().replace(microsecond=0) + timedelta(days=1)
         own = {
             "starts_at": starts.isoformat(),
             "ends_at": (starts + timedelta(hours=8)).isoformat(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from smart_process.facts import Kind
-from smart_process.schema import DEAL
+from smart_process.schema import COMPANY, DEAL
 from smart_process.store import tables as t
+from smart_process.sync import sweep
 from tests.smart_process.sync.story import Guest, Story, writes
 
 Handed = tuple[Story, Guest]
@@ -297,6 +298,90 @@ def test_what_a_dismissed_colleague_would_own_goes_to_the_fallback(story: Story)
     story.flags(story.seat()["id"], "quote_requested")
     story.settle()
     assert story.deals()[0]["assignedById"] == 1
+
+
+@pytest.fixture
+def leaver(story: Story) -> tuple[Story, int, str]:
+    """A company whose responsible is about to leave, and the address of its guest."""
+    user = int(
+        story.rest.control("users", {"name": "Уходящий", "last_name": f"Коллега {story.number}"})["id"]
+    )
+    domain = f"left{story.number}.example"
+    company_id = story.add_company(f"ТОО Оставленная {story.number}", email=f"all@{domain}")
+    story.edit(COMPANY, company_id, assignedById=user)
+    story.add_contact("Верный", "Партнёр", email=f"one@{domain}", companyId=company_id)
+    story.mark("colleagues", 0)
+    story.settle()
+    story.registers(story.guest("Верный", "Партнёр", email=f"one@{domain}"))
+    story.settle()
+    story.arrives(story.seat()["id"])
+    story.settle()
+    return story, user, domain
+
+
+def dismiss(story: Story, user: int) -> None:
+    """Somebody is dismissed, and the sweep of the next day notices."""
+    story.rest.control(f"users/{user}/dismiss", {})
+    story.company.clock.move_to(story.service.clock() + timedelta(days=1, hours=1))
+    sweep.sweep(story.service, story.company.portal_id)
+    story.settle()
+
+
+def test_a_dismissed_colleagues_deal_and_its_to_do_go_on_with_the_fallback(
+    leaver: tuple[Story, int, str],
+) -> None:
+    story, user, _ = leaver
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    (deal,) = story.deals()
+    assert (deal["assignedById"], responsible(story, deal["id"])) == (user, user)
+    dismiss(story, user)
+    (deal,) = story.deals()
+    assert (deal["assignedById"], responsible(story, deal["id"])) == (1, 1)
+    (said,) = [text for text in story.comments(DEAL, deal["id"]) if "больше не работает" in text]
+    assert f"Коллега {story.number}" in said
+    assert not outcome(story)["touched"], "our own change is nobody's work"
+    with story.counted() as sent:
+        story.mark("colleagues", 0)
+        story.settle()
+    assert writes(sent) == []
+
+
+def test_a_dismissed_colleagues_task_goes_on_as_well(leaver: tuple[Story, int, str]) -> None:
+    story, user, _ = leaver
+    story.move_event("closed")
+    story.settle()
+    (task,) = story.tasks()
+    dismiss(story, user)
+    asked = {"filter": {"ID": task["id"]}, "select": ["ID", "RESPONSIBLE_ID"]}
+    (task,) = story.rest("tasks.task.list", asked)["tasks"]
+    assert task["responsibleId"] == "1"
+    assert not outcome(story)["touched"]
+
+
+def test_what_is_done_or_given_to_another_stays_where_it_is(leaver: tuple[Story, int, str]) -> None:
+    story, user, _ = leaver
+    story.flags(story.seat()["id"], "quote_requested")
+    story.settle()
+    (deal,) = story.deals()
+    other = int(story.rest.control("users", {"name": "Сменщик", "last_name": "Новый"})["id"])
+    story.edit(DEAL, deal["id"], assignedById=other)
+    (todo,) = story.todos(deal["id"])
+    story.rest("crm.activity.update", {"id": todo["ID"], "fields": {"COMPLETED": "Y"}})
+    story.settle()
+    dismiss(story, user)
+    (deal,) = story.deals()
+    assert (deal["assignedById"], responsible(story, deal["id"])) == (other, user)
+    assert not [text for text in story.comments(DEAL, deal["id"]) if "больше не работает" in text]
+
+
+def responsible(story: Story, deal_id: int) -> int:
+    """Who has the deal's to-do."""
+    (todo,) = story.todos(deal_id)
+    found = story.rest(
+        "crm.activity.list", {"filter": {"ID": todo["ID"]}, "select": ["ID", "RESPONSIBLE_ID"]}
+    )
+    return int(found[0]["RESPONSIBLE_ID"])
 
 
 # ---------------------------------------------------------------------------------------------------- texts
