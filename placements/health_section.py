@@ -1,7 +1,9 @@
-"""The section «Обмен с CRM» of the settings page: what was asked of the portal lately, for administrators only."""
+"""The section «Обмен с CRM» of the settings page, for administrators only: what waits, what is held and why, trying it
+again or leaving it, and what was asked of the portal lately."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,21 +12,77 @@ from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from b24.call_log import Line
-from b24.store import calls
+from b24.store import calls, marks
 from b24.store.calls import Wanted
 from placements.session import PageSession, administering, page_api, problem
+from smart_process import held_work, refusals
 from smart_process.language import Translator, moment, translator
+from smart_process.schema import Words
 from smart_process.service import Service
+from smart_process.store import colleagues, overview, setups
+from smart_process.store import settings_page as store
 
 PAGE_NAME = "app"
 UTC_ZONE = ZoneInfo("UTC")
 LONGEST = 100
+MAIL_KINDS = {
+    "invitation": "Приглашения",
+    "ticket": "Билеты",
+    "materials": "Материалы",
+    "missed": "Письма не пришедшим",
+}
+SHOWN = 50
+"""Held objects and mails on the page; how many there are is said beside them."""
 
 
 def blueprint(service: Service) -> Blueprint:
     """What the section's script asks for: ``/b24/api/settings/health/…``."""
     bp = Blueprint("health_section", __name__, url_prefix="/b24/api/settings/health")
     guard = page_api(service, PAGE_NAME)
+
+    @bp.get("/work")
+    @guard
+    def work(session: PageSession) -> ResponseReturnValue:
+        """What waits, and what waits for a person."""
+        administering(service, session)
+        return jsonify(html=_work(service, session))
+
+    @bp.post("/retry")
+    @guard
+    def retry(session: PageSession) -> ResponseReturnValue:
+        """Try held work again: one object (``kind``, ``key``), or all of a kind held for a ``reason``."""
+        administering(service, session)
+        asked = _named()
+        if not asked.get("reason") or not asked.get("kind"):
+            return problem(400, "bad_request", "Запрос не читается.", session.language)
+        with service.store.transaction() as tx:
+            retried = marks.release(
+                tx,
+                session.portal_id,
+                reason=asked["reason"],
+                kind=asked["kind"],
+                key=asked.get("key"),
+                now=service.clock(),
+            )
+        service.wake(session.portal_id)
+        _ = translator(session.language)
+        return jsonify(text=_("Повторяем: %(n)s.", n=retried), html=_work(service, session))
+
+    @bp.post("/give-up")
+    @guard
+    def give_up(session: PageSession) -> ResponseReturnValue:
+        """Leave one held object undone; who did so is kept."""
+        administering(service, session)
+        asked = _named()
+        if {"reason", "kind", "key"} - asked.keys():
+            return problem(400, "bad_request", "Запрос не читается.", session.language)
+        with service.store.transaction() as tx:
+            done = held_work.give_up(
+                tx, session.portal_id, user_id=session.user_id, now=service.clock(), **asked
+            )
+        _ = translator(session.language)
+        text = _("Отказались. Это записано.") if done else _("Это больше не ждёт решения.")
+        return jsonify(text=text, html=_work(service, session))
 
     @bp.get("/calls")
     @guard
@@ -48,6 +106,88 @@ def blueprint(service: Service) -> Blueprint:
         return jsonify(html=html, before=before)
 
     return bp
+
+
+def _named() -> dict[str, str]:
+    """Reason, kind and key of held work in the request, as far as they are texts."""
+    data = request.get_json(silent=True)
+    values = data if isinstance(data, Mapping) else {}
+    named = {name: values.get(name) for name in ("reason", "kind", "key")}
+    return {name: one for name, one in named.items() if isinstance(one, str) and 0 < len(one) <= LONGEST}
+
+
+# ------------------------------------------------------------------------ held work
+
+
+def _work(service: Service, session: PageSession) -> str:
+    portal_id, now = session.portal_id, service.clock()
+    _ = translator(session.language)
+    with service.store.reading() as tx:
+        binding = setups.read(tx, portal_id).bound
+        groups = [
+            (one, held_work.look_up(tx, portal_id, binding, reason=one.reason, kind=one.kind, limit=SHOWN))
+            for one in overview.held(tx, portal_id)
+        ]
+        dropped = held_work.look_up(tx, portal_id, binding, reason=marks.DROPPED, limit=SHOWN)
+        waiting, lag_s = marks.waiting(tx, portal_id), marks.lag_s(tx, portal_id, now=now)
+        possibly, mails = store.possibly_delivered(tx, portal_id, limit=SHOWN)
+        names = {one: str(row["name"]) for one, row in colleagues.everybody(tx, portal_id).items()}
+    return render_template(
+        "settings/_work.html",
+        _=_,
+        waiting=waiting,
+        lag_s=round(lag_s),
+        groups=[
+            {
+                "kind": one.kind,
+                "reason": one.reason,
+                "title": _words(held_work.kind_words(one.kind), _),
+                "reason_words": _(held_work.REASONS.get(one.reason, one.reason)),
+                "advice": _(held_work.ADVICE.get(one.reason, "")),
+                "count": one.count,
+                "rows": [_held(row, _) for row in rows],
+            }
+            for one, rows in groups
+        ],
+        dropped=[{**_held(one, _), "by": names.get(one.work.by or 0, f"№ {one.work.by}")} for one in dropped],
+        possibly=possibly,
+        mails=[
+            {
+                "kind": _(MAIL_KINDS.get(one.kind, one.kind)),
+                "when": moment(one.sent_at, UTC_ZONE, _) if one.sent_at else "",
+                "item_id": one.item_id,
+                "path": _path(binding.participation.entity_type_id, one.item_id),
+                "event": one.event_title,
+                "event_path": _path(binding.event.entity_type_id, one.event_item_id),
+            }
+            for one in mails
+        ],
+    )
+
+
+def _path(entity_type_id: int, item_id: int | None) -> str:
+    return "" if item_id is None else held_work.card_path(entity_type_id, item_id)
+
+
+def _held(one: held_work.Shown, _: Translator) -> dict[str, Any]:
+    return {
+        "kind": one.work.kind,
+        "key": one.work.key,
+        "reason": one.work.reason,
+        "title": _words(held_work.kind_words(one.work.kind), _),
+        "path": one.path,
+        "item_id": one.item_id,
+        "since": moment(one.work.at, UTC_ZONE, _) if one.work.at else "",
+        "why": _words(held_work.why(one.work.reason, one.work.error), _),
+        "error": refusals.plain(one.work.error),
+    }
+
+
+def _words(one: Words | str, _: Translator) -> str:
+    return one.get(_.lang) if isinstance(one, Words) else one
+
+
+# ------------------------------------------------------------------------ the log of calls
 
 
 def _wanted(asked: Any) -> Wanted:

@@ -16,7 +16,7 @@ from b24.client import Client
 from b24.errors import AccessLost, B24Error, Rejected, SetupMissing, Throttled, Unavailable
 from b24.portals import Portal
 from b24.store.engine import Tx
-from smart_process import refusals
+from smart_process import held_work, refusals
 from smart_process.language import Translator
 from smart_process.provision import problems
 from smart_process.schema import (
@@ -389,7 +389,11 @@ def _ours(tx: Tx, portal_id: int, settings: Settings) -> list[Finding]:
             Finding(
                 f"held:{one.kind}:{one.reason}",
                 "Остановлено: %(what)s – %(n)s. %(why)s",
-                {"what": problems.KINDS.get(one.kind, one.kind), "n": one.count, "why": _why(one)},
+                {
+                    "what": held_work.kind_words(one.kind),
+                    "n": one.count,
+                    "why": held_work.why(one.reason, one.error),
+                },
                 "retry",
             )
         )
@@ -405,13 +409,6 @@ def _ours(tx: Tx, portal_id: int, settings: Settings) -> list[Finding]:
             )
         )
     return found
-
-
-def _why(held: overview.Held) -> Words | str:
-    """An error of a mark in words where its code is known, else the portal's own text without markup."""
-    if held.reason == "internal":
-        return problems.INTERNAL
-    return problems.explain_code(held.error.partition(":")[0].strip()) or refusals.plain(held.error)
 
 
 def is_outdated(binding: Binding) -> bool:

@@ -19,6 +19,8 @@ from b24.store.engine import Tx, execute_all, insert_of
 from b24.store.tables import mark as table
 from b24.store.tables import portal
 
+DROPPED = "dropped"
+"""``held`` of work a person gave up: it stays as it is until its object changes again."""
 HOT, NORMAL, BULK = 0, 5, 9
 """Priorities: arrivals and hot outcomes before ordinary work before mass updates."""
 
@@ -114,6 +116,8 @@ def upsert(dialect: str) -> sa.Insert:
                 else_=table.c.due_at,
             ),
             "held": None,
+            "held_at": None,
+            "held_by": None,
         },
     )
     return result
@@ -186,23 +190,96 @@ def retry(tx: Tx, one: Mark, *, at: datetime, error: str, counts: bool = True) -
     tx.execute(sa.update(table).where(_is(one)).values(due_at=at, attempts=attempts, error=error))
 
 
-def hold(tx: Tx, one: Mark, *, reason: str, error: str) -> None:
+def hold(tx: Tx, one: Mark, *, reason: str, error: str, now: datetime) -> None:
     """Stop trying until a person releases it or the object is marked again.
 
     ``reason``: permanent, setup, internal. That a call may be under way is not forgotten by it.
     """
-    tx.execute(sa.update(table).where(_is(one)).values(held=reason, error=error))
+    values = {"held": reason, "held_at": now, "held_by": None, "error": error}
+    tx.execute(sa.update(table).where(_is(one)).values(**values))
 
 
-def release(tx: Tx, portal_id: int, *, reason: str, now: datetime) -> int:
-    """Try work held for one reason again (settings changed, a person pressed "retry"); says how much."""
+def release(
+    tx: Tx, portal_id: int, *, reason: str, now: datetime, kind: str | None = None, key: str | None = None
+) -> int:
+    """Try work held for one reason again (settings changed, a person pressed "retry"); says how much.
+
+    Args:
+        kind, key: only work of this kind, only this object.
+    """
     due_at = sa.case((table.c.sent_at.is_not(None), table.c.due_at), else_=now)
     freed = tx.execute(
         sa.update(table)
-        .where(table.c.portal_id == portal_id, table.c.held == reason)
-        .values(held=None, due_at=due_at, attempts=0)
+        .where(_held_as(portal_id, reason, kind, key))
+        .values(held=None, held_at=None, held_by=None, due_at=due_at, attempts=0)
     )
     return freed.rowcount
+
+
+def give_up(tx: Tx, portal_id: int, *, reason: str, kind: str, key: str, by: int, now: datetime) -> bool:
+    """A person decides that held work is left undone; it stays known who and when, and what may be under way.
+
+    Only a change of the object, or :func:`release` with ``DROPPED``, takes it up again. ``False``: it is not held for
+    this reason any more.
+    """
+    dropped = tx.execute(
+        sa.update(table)
+        .where(_held_as(portal_id, reason, kind, key))
+        .values(held=DROPPED, held_at=now, held_by=by)
+    )
+    return bool(dropped.rowcount)
+
+
+def _held_as(portal_id: int, reason: str, kind: str | None, key: str | None) -> sa.ColumnElement[bool]:
+    conditions = [table.c.portal_id == portal_id, table.c.held == reason]
+    if kind is not None:
+        conditions.append(table.c.kind == kind)
+    if key is not None:
+        conditions.append(table.c.key == key)
+    return sa.and_(*conditions)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Work that waits for a person, or that one gave up (``reason`` is then ``dropped``, ``by`` their user id).
+
+    ``at``: since when (aware); ``None`` for work held before this was kept.
+    """
+
+    kind: str
+    key: str
+    reason: str
+    error: str
+    at: datetime | None
+    by: int | None
+
+
+def held(tx: Tx, portal_id: int, *, reason: str, kind: str | None = None, limit: int) -> list[Held]:
+    """Work of a portal held for a reason (``DROPPED``: what was given up), the latest first."""
+    c = table.c
+    rows = tx.execute(
+        sa.select(c.kind, c.key, c.held, c.error, c.held_at, c.held_by)
+        .where(_held_as(portal_id, reason, kind, None))
+        .order_by(c.held_at.desc().nulls_last(), c.kind, c.key)
+        .limit(limit)
+    )
+    return [Held(row.kind, row.key, row.held, row.error or "", row.held_at, row.held_by) for row in rows]
+
+
+def lag_s(tx: Tx, portal_id: int, *, now: datetime) -> float:
+    """How long the work of a portal that waits longest is overdue, in seconds; 0 when nothing is.
+
+    Work that was tried in vain is overdue since it was marked, other work since it became due.
+    """
+    overdue_since = sa.case((table.c.error.is_not(None), table.c.marked_at), else_=table.c.due_at)
+    oldest = tx.scalar(
+        sa.select(sa.type_coerce(sa.func.min(overdue_since), table.c.due_at.type)).where(
+            table.c.portal_id == portal_id,
+            table.c.held.is_(None),
+            sa.or_(table.c.due_at <= now, table.c.error.is_not(None)),
+        )
+    )
+    return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
 
 
 def sent(tx: Tx, marks: Iterable[Mark], *, now: datetime, fence: int, certain_at: datetime) -> None:

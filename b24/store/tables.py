@@ -64,8 +64,11 @@ mark = sa.Table(
     # Set while a create may be on its way: not repeated before it was looked up (design 3.1).
     sa.Column("sent_at", UtcTime),
     sa.Column("sent_fence", sa.Integer),
-    # permanent | setup | internal: waits for a person; NULL: runs by itself.
+    # permanent | setup | internal: waits for a person; dropped: a person gave it up; NULL: runs by itself.
     sa.Column("held", sa.String(16)),
+    sa.Column("held_at", UtcTime),
+    # Who gave it up: a user id of the portal.
+    sa.Column("held_by", sa.Integer),
     sa.Column("error", sa.Text),
     sa.Index("ix_mark_due", "portal_id", "held", "due_at"),
 )

@@ -1,5 +1,5 @@
 /*
- * The section «Обмен с CRM» of the settings page: the log of calls, read when the section is opened.
+ * The section «Обмен с CRM» of the settings page: what waits for a person, and the log of calls. Read when it is opened.
  */
 
 import { api } from './frame.js';
@@ -7,6 +7,33 @@ import { api } from './frame.js';
 const API = '/b24/api/settings/health';
 const section = document.getElementById('health');
 const words = section.dataset;
+
+/* ------------------------------------------------------------------ held work */
+
+const work = document.getElementById('work');
+const told = document.getElementById('work-said');
+
+async function show(path, options = {}) {
+  told.textContent = words.reading;
+  try {
+    const { html, text } = await api(`${API}/${path}`, { acting: true, ...options });
+    work.innerHTML = html;
+    told.textContent = text || '';
+    return true;
+  } catch (problem) {
+    told.textContent = problem.status ? problem.message : words.failed;
+    return false;
+  }
+}
+
+work.addEventListener('click', async (event) => {
+  const button = event.target.closest('button[data-work]');
+  if (!button) return;
+  const { work: what, reason, kind, key } = button.dataset;
+  if (what === 'give-up' && !window.confirm(words.sure)) return;
+  button.disabled = true;
+  if (!await show(what, { method: 'POST', data: { reason, kind, key } })) button.disabled = false;
+});
 
 /* ------------------------------------------------------------------ the log of calls */
 
@@ -49,7 +76,7 @@ more.addEventListener('click', () => find(more.dataset.before));
 function open() {
   if (section.open && section.dataset.read === undefined) {
     section.dataset.read = '';
-    find();
+    show('work').then(() => find());
   }
 }
 

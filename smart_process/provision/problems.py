@@ -65,6 +65,17 @@ KINDS = {
     "company": Words("компании", "companies", "компаниялар"),
     "effect": Words("комментарии и уведомления", "comments and notices", "пікірлер мен хабарламалар"),
     "merge": Words("объединение карточек", "merging of cards", "карточкаларды біріктіру"),
+    "lead": Words("лиды", "leads", "лидтер"),
+    "pull": Words("чтение карточек", "reading of cards", "карточкаларды оқу"),
+    "pull_task": Words("чтение задач", "reading of tasks", "тапсырмаларды оқу"),
+    "decide": Words("решения по гостям", "decisions about guests", "қонақтар бойынша шешімдер"),
+    "close": Words("закрытие мероприятия", "closing of an event", "іс-шараны жабу"),
+    "close_notice": Words("уведомление о закрытии", "notice of a closing", "жабу туралы хабарлама"),
+    "provision": Words(
+        "проверка настройки портала", "check of the portal's setup", "портал баптауын тексеру"
+    ),
+    "colleagues": Words("список сотрудников", "list of colleagues", "қызметкерлер тізімі"),
+    "forms": Words("заявки форм", "submissions of forms", "нысандар өтінімдері"),
 }
 """What waits, by kind of mark."""
 _BY_CODE = {

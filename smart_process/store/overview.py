@@ -8,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.tables import mark
 from smart_process.facts import Stage, reached_bits
@@ -75,7 +76,7 @@ def held(tx: Tx, portal_id: int) -> list[Held]:
     """What waits for a person, by kind and reason, with one example of an error."""
     rows = tx.execute(
         sa.select(mark.c.kind, mark.c.held, sa.func.count(), sa.func.max(mark.c.error))
-        .where(mark.c.portal_id == portal_id, mark.c.held.is_not(None))
+        .where(mark.c.portal_id == portal_id, mark.c.held.is_not(None), mark.c.held != marks.DROPPED)
         .group_by(mark.c.kind, mark.c.held)
         .order_by(mark.c.kind, mark.c.held)
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,3 +50,35 @@ def mails_waiting(tx: Tx, portal_id: int) -> int:
     m = t.message.c
     waiting = sa.select(sa.func.count()).where(m.portal_id == portal_id, m.state == messages.WAITING)
     return tx.scalar(waiting) or 0
+
+
+@dataclass(frozen=True)
+class PossiblyDelivered:
+    """A mail whose server did not answer after taking it; ``item_id`` is its guest's card."""
+
+    kind: str
+    sent_at: datetime | None
+    item_id: int | None
+    event_item_id: int | None
+    event_title: str
+
+
+def possibly_delivered(tx: Tx, portal_id: int, *, limit: int) -> tuple[int, list[PossiblyDelivered]]:
+    """How many mails of a portal may have been delivered, and the latest of them; one sent again since is none."""
+    m, p, e = t.message, t.participation, t.event
+    later = m.alias()
+    again = sa.exists().where(
+        later.c.participation_id == m.c.participation_id,
+        later.c.kind == m.c.kind,
+        later.c.number > m.c.number,
+    )
+    where = sa.and_(m.c.portal_id == portal_id, m.c.state == messages.POSSIBLY, ~again)
+    count = tx.scalar(sa.select(sa.func.count()).select_from(m).where(where)) or 0
+    rows = tx.execute(
+        sa.select(m.c.kind, m.c.sent_at, p.c.item_id, e.c.item_id, e.c.title)
+        .select_from(m.join(p, p.c.id == m.c.participation_id).join(e, e.c.id == p.c.event_id))
+        .where(where)
+        .order_by(m.c.id.desc())
+        .limit(limit)
+    )
+    return count, [PossiblyDelivered(*row) for row in rows]

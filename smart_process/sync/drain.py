@@ -235,7 +235,7 @@ def _set_aside(work: Work, error: Exception) -> int:
             if one.attempts < TRIES_OF_A_BROKEN_STEP:
                 marks.retry(tx, one, at=later(one, work.now()), error=text)
             else:
-                marks.hold(tx, one, reason="internal", error=text)
+                marks.hold(tx, one, reason="internal", error=text, now=work.now())
     return len(work.claimed)
 
 

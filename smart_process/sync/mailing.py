@@ -93,6 +93,6 @@ def _put_off(work: Work, claimed: Sequence[Mark], *, held: str = "", error: str 
                 continue
             # Settings corrected while this was tried: not a case for a person.
             if held and setups.read(tx, work.portal_id).settings == work.settings:
-                marks.hold(tx, one, reason="setup", error=held)
+                marks.hold(tx, one, reason="setup", error=held, now=now)
             else:
                 marks.retry(tx, one, at=later(one, now), error=held or error)

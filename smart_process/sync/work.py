@@ -137,9 +137,9 @@ def _wait_or_hold(tx: Tx, one: Mark, error: errors.B24Error, now: datetime) -> N
     if isinstance(error, errors.Throttled):
         marks.retry(tx, one, at=max(error.retry_at, now), error=str(error), counts=False)
     elif isinstance(error, errors.SetupMissing):
-        marks.hold(tx, one, reason="setup", error=str(error))
+        marks.hold(tx, one, reason="setup", error=str(error), now=now)
     elif isinstance(error, errors.Rejected):
-        marks.hold(tx, one, reason="permanent", error=str(error))
+        marks.hold(tx, one, reason="permanent", error=str(error), now=now)
     else:
         marks.retry(tx, one, at=later(one, now), error=str(error))
 

@@ -156,7 +156,7 @@ def test_held_work_runs_again_when_it_is_released(place: Store) -> None:
     add(place, "setup", "permanent")
     with place.transaction() as tx:
         for one in claimed(place):
-            marks.hold(tx, one, reason=one.key, error="refused")
+            marks.hold(tx, one, reason=one.key, error="refused", now=NOW)
     assert keys(place, now=LATER) == []
     with place.transaction() as tx:
         assert marks.release(tx, 1, reason="setup", now=NOW) == 1
@@ -167,7 +167,7 @@ def test_held_work_runs_again_when_it_is_released(place: Store) -> None:
 def test_held_work_runs_again_when_its_object_changes(place: Store) -> None:
     add(place, "a")
     with place.transaction() as tx:
-        marks.hold(tx, claimed(place)[0], reason="permanent", error="refused")
+        marks.hold(tx, claimed(place)[0], reason="permanent", error="refused", now=NOW)
     add(place, "a", now=NOW + timedelta(seconds=1))
     assert keys(place, now=NOW + timedelta(seconds=1)) == ["a"]
 
@@ -175,9 +175,89 @@ def test_held_work_runs_again_when_its_object_changes(place: Store) -> None:
 def test_held_work_does_not_make_a_portal_due(place: Store) -> None:
     add(place, "a")
     with place.transaction() as tx:
-        marks.hold(tx, claimed(place)[0], reason="permanent", error="refused")
+        marks.hold(tx, claimed(place)[0], reason="permanent", error="refused", now=NOW)
         assert marks.due_portals(tx, now=LATER) == []
         assert marks.waiting(tx, 1) == 0
+
+
+def held(place: Store, key: str, reason: str = "permanent", at: datetime = NOW) -> None:
+    """An object whose work was stopped."""
+    add(place, key)
+    with place.transaction() as tx:
+        (one,) = (one for one in marks.claim(tx, 1, ["push"], now=NOW, limit=9) if one.key == key)
+        marks.hold(tx, one, reason=reason, error="NOT_FOUND: нет", now=at)
+
+
+def test_held_work_is_listed_since_when_the_latest_first(place: Store) -> None:
+    held(place, "early", at=NOW)
+    held(place, "late", at=LATER)
+    held(place, "other", "setup")
+    with place.reading() as tx:
+        found = marks.held(tx, 1, reason="permanent", limit=9)
+        assert marks.held(tx, 2, reason="permanent", limit=9) == []
+        assert marks.held(tx, 1, reason="permanent", kind="pull", limit=9) == []
+    assert [(one.key, one.reason, one.at) for one in found] == [
+        ("late", "permanent", LATER),
+        ("early", "permanent", NOW),
+    ]
+
+
+def test_one_object_or_one_kind_is_released(place: Store) -> None:
+    held(place, "a")
+    held(place, "b")
+    held(place, "c")
+    with place.transaction() as tx:
+        assert marks.release(tx, 1, reason="permanent", kind="pull", now=NOW) == 0
+        assert marks.release(tx, 1, reason="permanent", kind="push", key="a", now=NOW) == 1
+    assert keys(place) == ["a"]
+    with place.transaction() as tx:
+        assert marks.release(tx, 1, reason="permanent", kind="push", now=NOW) == 2
+
+
+def test_work_given_up_is_left_and_known_until_its_object_changes(place: Store) -> None:
+    held(place, "a")
+    with place.transaction() as tx:
+        assert marks.give_up(tx, 1, reason="permanent", kind="push", key="a", by=7, now=LATER)
+        assert not marks.give_up(tx, 1, reason="permanent", kind="push", key="a", by=8, now=LATER)
+        assert marks.release(tx, 1, reason="permanent", now=LATER) == 0
+        assert marks.held(tx, 1, reason="permanent", limit=9) == []
+        (one,) = marks.held(tx, 1, reason=marks.DROPPED, limit=9)
+    assert (one.by, one.at, one.error) == (7, LATER, "NOT_FOUND: нет")
+    assert keys(place, now=LATER) == []
+    add(place, "a", now=LATER)
+    assert keys(place, now=LATER) == ["a"]
+    with place.reading() as tx:
+        assert marks.held(tx, 1, reason=marks.DROPPED, limit=9) == []
+
+
+def test_giving_up_forgets_no_call_that_may_be_under_way(place: Store) -> None:
+    """The create may have happened: whoever takes the object up again has to look before making it again."""
+    add(place, "a")
+    (one,) = claimed(place)
+    with place.transaction() as tx:
+        marks.sent(tx, [one], now=NOW, fence=1, certain_at=LATER)
+        marks.hold(tx, one, reason="internal", error="KeyError", now=NOW)
+        marks.give_up(tx, 1, reason="internal", kind="push", key="a", by=7, now=NOW)
+        marks.mark(tx, 1, "push", ["a"], now=NOW)
+    (again,) = claimed(place, now=LATER)
+    assert again.sent_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("tried", "due_s", "lag_s"),
+    [(False, -30, 30.0), (False, 30, 0.0), (True, 30, 100.0), (True, -30, 100.0)],
+)
+def test_lag_counts_from_when_work_was_due_and_if_tried_in_vain_from_when_it_was_marked(
+    place: Store, tried: bool, due_s: int, lag_s: float
+) -> None:
+    now = NOW + timedelta(seconds=100)
+    with place.transaction() as tx:
+        marks.mark(tx, 1, "push", ["a"], now=NOW, due_at=now + timedelta(seconds=due_s))
+        (one,) = marks.claim(tx, 1, ["push"], now=NOW + timedelta(days=1), limit=1)
+        if tried:
+            marks.retry(tx, one, at=now + timedelta(seconds=due_s), error="HTTP_503")
+        assert marks.lag_s(tx, 1, now=now) == lag_s
+        assert marks.lag_s(tx, 2, now=now) == 0.0
 
 
 # ------------------------------------------------------------------------------------- a call under way
@@ -225,7 +305,7 @@ def test_that_a_call_is_under_way_survives(place: Store, how: str) -> None:
         if how == "retry":
             marks.retry(tx, work[0], at=LATER, error="the look-up failed")
         else:
-            marks.hold(tx, work[0], reason="permanent", error="the look-up was refused")
+            marks.hold(tx, work[0], reason="permanent", error="the look-up was refused", now=NOW)
         if how == "held and marked":
             marks.mark(tx, 1, "push", ["a"], now=NOW)
         if how == "held and released":

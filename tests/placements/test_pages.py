@@ -196,7 +196,7 @@ def test_what_needs_attention_is_shown_to_administrators_only(place: PortalAndAp
     with place.service.store.transaction() as tx:
         marks.mark(tx, place.portal_id, "outcome", ["1"], now=now)
         held = next(one for one in marks.claim(tx, place.portal_id, ["outcome"], now=now, limit=1))
-        marks.hold(tx, held, reason="setup", error="INSUFFICIENT_SCOPE")
+        marks.hold(tx, held, reason="setup", error="INSUFFICIENT_SCOPE", now=now)
     try:
         (finding,) = (one for one in checkup.check(place.service, 1) if one.key == "held:outcome:setup")
         assert "не выданы нужные права" in finding.words(translator("ru"))

@@ -80,7 +80,7 @@ def test_colleagues_nobody_can_read_are_not_waited_for(world: Outcomes) -> None:
     deciding.subjects(work(world))
     with world.guests.store.transaction() as tx:
         (one,) = marks.claim(tx, world.guests.portal_id, ["colleagues"], now=world.now, limit=1)
-        marks.hold(tx, one, reason="setup", error="insufficient_scope")
+        marks.hold(tx, one, reason="setup", error="insufficient_scope", now=world.now)
     assert deciding.subjects(work(world)) == 1
     assert world.one().owner_id == 21
 

@@ -29,10 +29,14 @@ def upgrade() -> None:
     op.create_index("ix_rest_call_portal", "rest_call", ["portal_id", "id"])
     op.create_index("ix_rest_call_at", "rest_call", ["at"])
     op.add_column("account", sa.Column("gone_at", sa.DateTime(timezone=True)))
+    op.add_column("mark", sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("mark", sa.Column("held_by", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
     """Take this revision back."""
+    op.drop_column("mark", "held_by")
+    op.drop_column("mark", "held_at")
     op.drop_index("ix_rest_call_at", table_name="rest_call")
     op.drop_index("ix_rest_call_portal", table_name="rest_call")
     op.drop_table("rest_call")
