@@ -75,11 +75,12 @@ class Limits:
             self._refuse_resting(tx, portal_id, method, now)
             row = tx.execute(
                 insert(tx, bucket)
-                .values(portal_id=portal_id, tat=now + self._slot_s)
+                .values(portal_id=portal_id, tat=now + self._slot_s, calls=1)
                 .on_conflict_do_update(
                     index_elements=[bucket.c.portal_id],
                     set_={
                         "tat": sa.case((bucket.c.tat > now, bucket.c.tat), else_=now) + self._slot_s,
+                        "calls": bucket.c.calls + 1,
                     },
                     where=bucket.c.tat <= now + longest_s + (burst - 1) * self._slot_s,
                 )
@@ -113,11 +114,13 @@ class Limits:
         with self._store.transaction() as tx:
             tx.execute(
                 insert(tx, bucket)
-                .values(portal_id=portal_id, tat=tat)
+                .values(portal_id=portal_id, tat=tat, refused_full=1)
                 .on_conflict_do_update(
                     index_elements=[bucket.c.portal_id],
-                    set_={"tat": tat},
-                    where=bucket.c.tat < tat,
+                    set_={
+                        "tat": sa.case((bucket.c.tat < tat, tat), else_=bucket.c.tat),
+                        "refused_full": bucket.c.refused_full + 1,
+                    },
                 )
             )
         return _moment(tat - (self._background_burst - 1) * self._slot_s)
@@ -140,6 +143,11 @@ class Limits:
                     index_elements=[method_budget.c.portal_id, method_budget.c.method],
                     set_={"blocked_until": until},
                 )
+            )
+            tx.execute(
+                sa.update(bucket)
+                .where(bucket.c.portal_id == portal_id)
+                .values(refused_spent=bucket.c.refused_spent + 1)
             )
         return until
 

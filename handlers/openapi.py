@@ -373,6 +373,28 @@ _PEOPLE = {
     },
 }
 
+_DATABASE = {"503": _problem("The database is away, or not of this version.")}
+_ALIVE = {
+    "summary": "The process answers",
+    "security": [],
+    "responses": {"200": _json(an_object(["status"], status={"const": "alive"}), "Alive.")},
+}
+_READY = {
+    "summary": "The database answers and has the tables of this version",
+    "security": [],
+    "responses": {
+        "200": _json(an_object(["status"], status={"const": "ready"}), "Ready for work."),
+        **_DATABASE,
+    },
+}
+_METRICS = {
+    "summary": "What a monitor watches, in the text format of Prometheus",
+    "description": "Totals over all portals: lag in seconds, marks waiting per kind and held per class, "
+    "portals per state, requests to portals, limits hit.",
+    "security": [],
+    "responses": {"200": {"description": "The figures.", "content": {"text/plain": {}}}, **_DATABASE},
+}
+
 PATHS: dict[str, Schema] = {
     "/api/v1/devices": {"post": _ENROL},
     "/api/v1/device": {"get": _DEVICE},
@@ -389,6 +411,9 @@ PATHS: dict[str, Schema] = {
     "/api/v1/pack": {"get": _PACK},
     "/api/v1/live": {"get": _LIVE},
     "/api/v1/people": {"get": _PEOPLE},
+    "/healthz": {"get": _ALIVE},
+    "/readyz": {"get": _READY},
+    "/metrics": {"get": _METRICS},
     "/api/openapi.json": {"get": _page("This description", kind="application/json")},
     "/scan/": {"get": _page("The scanner")},
     "/scan/{code}": {"get": _page("Enrol a phone; changes nothing", "code")},

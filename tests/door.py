@@ -20,8 +20,8 @@ from b24.store.engine import Store
 from b24.store.tables import mark, metadata, portal
 from handlers import devices as device_routes
 from handlers import flags as flag_routes
+from handlers import health, openapi, problems
 from handlers import live as live_routes
-from handlers import openapi, problems
 from handlers import pack as pack_routes
 from handlers import scans as scan_routes
 from placements import scanner
@@ -220,7 +220,16 @@ def open_door(store: Store, now: datetime = NOW) -> Door:
         wake=door.woken.append,
     )
     problems.register(app)
-    for module in (device_routes, scan_routes, flag_routes, pack_routes, live_routes, openapi, scanner):
+    for module in (
+        device_routes,
+        scan_routes,
+        flag_routes,
+        pack_routes,
+        live_routes,
+        openapi,
+        health,
+        scanner,
+    ):
         app.register_blueprint(module.blueprint(service))
     door.token = door.enrol()
     return door

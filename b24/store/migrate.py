@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -42,6 +43,7 @@ def current(tx: Tx) -> str | None:
     return MigrationContext.configure(tx).get_current_revision()
 
 
+@cache
 def head() -> str | None:
     """The revision this version of the app expects."""
     return ScriptDirectory(str(HERE)).get_current_head()

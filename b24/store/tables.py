@@ -91,6 +91,10 @@ bucket = sa.Table(
     # GCRA: theoretical arrival time of the next request, seconds since the epoch.
     portal_ref(primary_key=True),
     sa.Column("tat", sa.Float, nullable=False),
+    # Since the installation, for the operator: requests sent, answered 503 (bucket full) and 429 (budget of a method).
+    sa.Column("calls", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("refused_full", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("refused_spent", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 method_budget = sa.Table(

@@ -189,7 +189,8 @@ def test_the_api_description_names_every_route_and_only_those(door: Door) -> Non
         (rule.rule, method)
         for rule in door.app.url_map.iter_rules()
         for method in rule.methods or ()
-        if method in {"GET", "POST"} and rule.rule.startswith(("/api/", "/scan/"))
+        if method in {"GET", "POST"}
+        and rule.rule.startswith(("/api/", "/scan/", "/healthz", "/readyz", "/metrics"))
     }
     assert routed - described == {("/scan/manifest.webmanifest", "GET"), ("/scan/sw.js", "GET")}
     assert described <= routed

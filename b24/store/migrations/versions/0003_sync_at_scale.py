@@ -10,6 +10,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_COUNTS = ("calls", "refused_full", "refused_spent")
+
 
 def upgrade() -> None:
     """Bring the tables to this revision."""
@@ -28,6 +30,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_rest_call_portal", "rest_call", ["portal_id", "id"])
     op.create_index("ix_rest_call_at", "rest_call", ["at"])
+    for name in _COUNTS:
+        op.add_column("bucket", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("account", sa.Column("gone_at", sa.DateTime(timezone=True)))
     op.add_column("mark", sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("mark", sa.Column("held_by", sa.Integer(), nullable=True))
@@ -40,4 +44,6 @@ def downgrade() -> None:
     op.drop_index("ix_rest_call_at", table_name="rest_call")
     op.drop_index("ix_rest_call_portal", table_name="rest_call")
     op.drop_table("rest_call")
+    for name in _COUNTS:
+        op.drop_column("bucket", name)
     op.drop_column("account", "gone_at")
