@@ -323,6 +323,17 @@ def test_hook_runs_before_every_sending_and_can_stop_it(world: World, http: mock
     assert len(bodies(http)) == 2
 
 
+def test_what_was_announced_leaves_at_once_or_not_at_all(world: World, http: mocked.RequestsMock) -> None:
+    command: Commands = {"a": ("crm.contact.add", {})}
+
+    def stopped() -> None:
+        world.now += timedelta(seconds=3)
+
+    with pytest.raises(Ambiguous, match="LATE"):
+        world.client.batch(command, write=True, before_send=stopped)
+    assert not http.calls
+
+
 def test_rows_are_paged_by_id(world: World, http: mocked.RequestsMock) -> None:
     def page(request: Any) -> tuple[int, dict[str, str], str]:
         asked = json.loads(request.body)
