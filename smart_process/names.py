@@ -22,6 +22,13 @@ _LOOKS_CYRILLIC = str.maketrans("aceopxykmthbi", "асеорхукмтнві")
 _LOOKS_LATIN = str.maketrans("асеорхукмтнві", "aceopxykmthbi")
 # Letters of Turkic Latin alphabets that a decomposition would turn into the wrong sound.
 _TURKIC = str.maketrans({"ş": "sh", "ç": "ch", "ı": "i", "ŋ": "n", "ø": "o", "ł": "l", "ß": "ss", "ð": "d"})
+# Letters that are written in more than one way: ş without its tail, ü as ue, ө as о or у (Өтегенов – Утегенов).
+_OTHERWISE: tuple[dict[int, str], ...] = (
+    str.maketrans({}),
+    str.maketrans({"ş": "s", "ç": "c"}),
+    str.maketrans({"ü": "ue", "ö": "oe", "ä": "ae"}),
+    str.maketrans({"ө": "у"}),
+)
 _TITLE = re.compile("mrs?|ms|miss|dr|prof|sir|г-?н|г-?жа|господин|госпожа|тов|товарищ|мырза|ханым")
 _PATRONYMIC_TAIL = re.compile("оглы|[уұ]лы|[кқг]ызы|o[gğ]lu|ogly|uly|[qk]yzy|kizi|ulu")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ`´][^\W\d_]+)*\.?")
@@ -30,6 +37,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ`´][^\W\d_]+)*\.?")
 _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), to)
     for pattern, to in (
+        # Ерланұлы is Ерланович, Серікқызы is Сериковна: whose papers are in which language.
+        ("(?<=[a-z]{3})(?:[oe]vich|owicz|[ou]gl[yu]|ul[yiu])$", "+m"),
+        ("(?<=[a-z]{3})(?:[oe]vna|[kqg][yi]z[yi])$", "+f"),
         ("shch|sch", "sh"),
         ("tch|cz", "ch"),
         ("kh", "h"),
@@ -48,7 +58,9 @@ _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ("^[iy]+(?=[au])", "I"),
         ("(?<=zh|sh|ch)o", "e"),
         ("(?<=[^aeiouyI])[iy]+o", "e"),
-        ("[iy]+(?=[aeou])", ""),
+        # Диана is not Дана: я keeps its i inside a word too.
+        ("[iy]+(?=a)", "I"),
+        ("[iy]+(?=[eou])", ""),
         ("[iy]+", "i"),
         (r"(?<=[dt])er$", "r"),
         (r"(.)\1+", r"\1"),
@@ -66,10 +78,14 @@ def contradict(one: str, other: str) -> bool:
     a, b = words(one), words(other)
     if not a or not b:
         return False
+    return not any(_compatible(x, y) for x in (a, *_half_surnames(one)) for y in (b, *_half_surnames(other)))
+
+
+def _compatible(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
     # Initials alone prove nothing, unless one side has nothing else.
     proven = not (_has_full(a) and _has_full(b))
     pairs = [(a, written) for written in _spellings(b)] + [(b, written) for written in _spellings(a)]
-    return not any(_fits(one, other, proven) for one, other in pairs if len(one) <= len(other))
+    return any(_fits(one, other, proven) for one, other in pairs if len(one) <= len(other))
 
 
 def strangers(one: str, other: str) -> bool:
@@ -87,20 +103,37 @@ def equal(one: str, other: str) -> bool:
     """True when the names have the same words, however ordered or spelled; initials are not enough."""
     a, b = words(one), words(other)
     full = [len(word) > 1 for word in (*a, *b)]
-    return bool(a) and len(a) == len(b) and all(full) and not contradict(one, other)
+    return bool(a) and len(a) == len(b) and all(full) and _compatible(a, b)
 
 
 @lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case, without titles, digits and hyphens; initials lose their dot."""
+    return tuple(re.sub(r"[-'’ʼ`´]", "", word) for word in _written(name))
+
+
+@lru_cache(maxsize=4096)
+def _written(name: str) -> tuple[str, ...]:
+    """:func:`words` with their hyphens."""
     found: list[str] = []
     for match in _WORD.finditer(_unmix(unicodedata.normalize("NFC", name).strip().lower())):
         word = match.group().rstrip(".")
         if found and _PATRONYMIC_TAIL.fullmatch(word):
             found[-1] += word
         elif _latin(word) and not _TITLE.fullmatch(word):
-            found.append(re.sub(r"[-'’ʼ`´]", "", word))
+            found.append(word)
     return tuple(found)
+
+
+def _half_surnames(name: str) -> list[tuple[str, ...]]:
+    """The words of a name with a double one given by half: «Иванова-Петрова» also goes by «Иванова»."""
+    written = _written(name)
+    return [
+        (*words(name)[:at], half, *words(name)[at + 1 :])
+        for at, word in enumerate(written)
+        for half in word.split("-")
+        if "-" in word and len(half) > 2
+    ]
 
 
 def latin(name: str) -> str:
@@ -110,9 +143,13 @@ def latin(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def sounds(word: str) -> frozenset[str]:
-    """How a word may sound: keys that are equal for all usual spellings. ``j`` is read both as й and as ж."""
-    latin = _latin(word)
-    readings = {latin.replace("j", "i"), latin.replace("j", "zh")} if "j" in latin else {latin}
+    """How a word may sound: keys that are equal for all usual spellings.
+
+    ``j`` is read both as й and as ж, ``ee`` at the end also as и («Lee»).
+    """
+    readings = {_latin(word.translate(table)) for table in _OTHERWISE}
+    readings |= {one.removesuffix("ee") + "i" for one in readings if one.endswith("ee")}
+    readings = {one.replace("j", sound) for one in readings for sound in ("i", "zh")}
     return frozenset(_key(reading) for reading in readings)
 
 

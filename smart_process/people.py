@@ -74,11 +74,18 @@ def agreeing(one: Identity, other: Identity) -> list[str]:
 
 
 _ROLES = re.compile(
-    "(?:info|inform|office|ofis|offis|mail|e?post|pochta|kense|sales?|shop|zakaz|orders?|priem|priemnaya|reception|"
-    "secretary|sekretar|admin|administrator|buh|buhgalter(?:iya|ia)?|bookkeeping|accounts?|accounting|finance|hr|"
-    "kadry|job|jobs|support|help|service|servis|contacts?|kontakt|hello|welcome|company|firma|snab|snabzhenie|"
-    "zakup(?:ki)?|tender|purchase|marketing|reklama|pr|press|manager|managers|director|direktor|ceo|team|web|"
-    r"webmaster|postmaster|no-?reply|hotline|callcenter)[\d._-]*"
+    "info|inform|(?:head)?office|ofis|offis|e?mail|mailbox|inbox|e?post|pochta|kense|sales?|prodazh[ai]?|otdel|opt|shop|"
+    "market|zakaz|orders?|dostavka|delivery|sklad|warehouse|logist(?:ics?|ika)?|dispetcher|dispatch|priy?em|"
+    "priy?emnaya|reception|secretary|sekretar|[sc]e[ck]retariat|kanc(?:el[ya]+riy?a)?|admin|administrator|"
+    "(?:gl(?:av)?)?bu(?:h|kh)(?:galter(?:iy?a)?)?|bookkeeping|accounts?|accountant|accounting|financ?e?|finans[iy]?|"
+    "kassa|hr|kadr[iy]?|jobs?|support|help|helpdesk|servi[cs]e?|cent(?:er|re)|contacts?|kontakt|feedback|clients?|"
+    "klient|hello|welcome|company|firma|too|zavod|snab(?:zhenie)?|omts|pto|ved|import|export|zakup(?:ki)?|tenders?|"
+    "purchase|marketing|reklama|pr|press|public|events?|crm|b2b|manager|managers|dir|director|direktor|gendir(?:ector)?|"
+    "ceo|head|main|general|common|team|it|tech|law|legal|[jy]urist|security|booking|reservations?|projects?|proekt|web|"
+    "webmaster|postmaster|no|reply|noreply|hotline|callcenter"
+)
+_PLACES = re.compile(
+    r"\d+|kz|ru|uz|kg|by|almaty|alm|ala|astana|nur|sultan|shymkent|karaganda|msk|moscow|spb|region"
 )
 _LINES = frozenset(
     {
@@ -97,7 +104,9 @@ def is_shared(channel: str) -> bool:
     """
     mailbox, at, _domain = channel.rpartition("@")
     if at:
-        return bool(_ROLES.fullmatch(mailbox.partition("+")[0]))
+        parts = [one for one in re.split(r"[._-]|(?<=[a-z])(?=\d)", mailbox.partition("+")[0]) if one]
+        roles = [one for one in parts if _ROLES.fullmatch(one)]
+        return bool(roles) and all(one in roles or _PLACES.fullmatch(one) for one in parts)
     try:
         return phonenumbers.number_type(phonenumbers.parse(channel)) in _LINES
     except phonenumbers.NumberParseException:
@@ -113,9 +122,10 @@ def agreement(one: Identity, other: Identity) -> tuple[bool, bool, bool]:
     )
 
 
-_PHONE_SEPARATORS = re.compile(r"[;,/|]|\bили\b|\bжәне\b|\bor\b|\n", re.IGNORECASE)
+_PHONE_SEPARATORS = re.compile(r"[;,/|]|\bили\b|\bжәне\b|\bor\b|\n|(?<=\d)\s*(?=\+)", re.IGNORECASE)
+_LABELS = re.compile(r"[^\W\d_]{3,}\.?")
 _LETTERS_FOR_DIGITS = str.maketrans({"О": "0", "о": "0", "O": "0", "o": "0", "З": "3", "l": "1", "І": "1"})
-_EXTENSION = re.compile(r"(доб|вн|ішкі|ext|x|#).*$", re.IGNORECASE | re.DOTALL)
+_EXTENSION = re.compile(r"(?:доб|вн|ішкі|ext|x|#).*$|(?<=\d)\s*\(\d{1,5}\)\s*$", re.IGNORECASE | re.DOTALL)
 
 
 def phone_of(text: str, region: str = "KZ") -> str:
@@ -125,15 +135,16 @@ def phone_of(text: str, region: str = "KZ") -> str:
         text: as typed: «8 701 123-45-67», «тел. +7 (701) 123 45 67 доб. 12», two numbers with a comma.
         region: whose numbers are meant when no country code is given (ISO 3166).
     """
-    for part in _PHONE_SEPARATORS.split(unicodedata.normalize("NFKC", text)):
-        number = _one_phone(part, region)
-        if number:
-            return number
-    return ""
+    parts = _PHONE_SEPARATORS.split(unicodedata.normalize("NFKC", text))
+    # «моб. 8 701 … раб. 8 727 …»: words stand between two numbers.
+    parts += [piece for part in parts for piece in _LABELS.split(_EXTENSION.sub("", part))]
+    return next((number for part in parts if (number := _one_phone(part, region))), "")
 
 
 def _one_phone(text: str, region: str) -> str:
     dialled = re.sub(r"[^\d+]", "", _EXTENSION.sub("", _digits_for_letters(text)))
+    # «+8 701 …»: the trunk 8 with a plus.
+    dialled = re.sub(r"^\+8(?=\d{10}$)", "8", dialled) if region in ("KZ", "RU") else dialled
     # "998 90 123 45 67" without a plus: read as international when it is no number of the region.
     for attempt in (dialled, f"+{dialled.lstrip('+')}"):
         try:
@@ -149,16 +160,23 @@ def _plausible(number: phonenumbers.PhoneNumber, dialled: str) -> bool:
     # «8 701 123 45 6»: the trunk 8 makes up for a forgotten digit, so the length alone proves nothing there.
     if len(dialled) == 10 and dialled.startswith("8"):
         return bool(phonenumbers.is_valid_number(number))
+    if number.country_code == 7:
+        # Russia and Kazakhstan: ten digits, and no area begins with these.
+        national = phonenumbers.national_significant_number(number)
+        return len(national) == 10 and national[0] not in "0125"
     possible = phonenumbers.is_possible_number_with_reason(number)
     return bool(possible == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def _digits_for_letters(text: str) -> str:
     """«8 7O1 …»: a letter between digits is a slip."""
-    return re.sub(r"(?<=\d)[ОоOoЗlІ]+(?=[\d\s-])", lambda m: m.group().translate(_LETTERS_FOR_DIGITS), text)
+    between = r"(?<=\d)[ОоOoЗlІ]+(?=[\d\s-])|(?<![^\W\d_])[ОоOoЗlІ]+(?=\d)"
+    return re.sub(between, lambda m: m.group().translate(_LETTERS_FOR_DIGITS), text)
 
 
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'«»]+@[^\s<>()\[\],;:\"'«»]+")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'«»/\\|]+@[^\s<>()\[\],;:\"'«»/\\|]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+_MIXED = re.compile("[a-z][^.]*[Ѐ-ԯ]|[Ѐ-ԯ][^.]*[a-z]")
 
 
 def wire_address(email: str) -> str:
@@ -169,7 +187,11 @@ def wire_address(email: str) -> str:
 
 def email_of(text: str) -> str:
     """The first valid e-mail address in a text, lower case; "" when there is none. No network is asked."""
-    for found in _ADDRESS.findall(unicodedata.normalize("NFKC", text)):
+    written = re.sub(r"\s*@\s*", "@", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)))
+    for found in _ADDRESS.findall(written):
+        if _MIXED.search(found.lower().rpartition("@")[2]):
+            # A letter of another alphabet inside a domain's word: a slip, or a trap.
+            continue
         try:
             # Letters of another alphabet before the @ are a slip of the keyboard, and few servers take them.
             # Reserved .test domains pass: rehearsals use them, nobody else can.

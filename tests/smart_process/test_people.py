@@ -12,6 +12,7 @@ from smart_process.people import (
     Sameness,
     company_key,
     email_of,
+    is_shared,
     phone_of,
     same_person,
     wire_address,
@@ -60,6 +61,34 @@ Kairat Nurlanov | Қайрат Нұрланов | Kazakh in a passport
 Жумабай Ж. | Jumabai Zh. | an initial of two letters
 И. | Иван Иванов | nothing but an initial
 王 伟 | 王 伟 | another alphabet
+Сергеев Алексей | Sergeyev Aleksei | ее
+Щербаков Юрий | Shherbakov Jurij | щ of another standard
+Есенова Гүлнара | Есенова Гульнара | ү and уль
+Өтегенов Ғалым | Утегенов Галым | ө as у
+Өтегенов Ғалым | Utegenov Galym | ө as у in Latin
+Өтегенов Ғалым | Отегенов Галым | ө as о
+Хасенов Мұхтар | Khassenov Mukhtar | х as kh, a doubled s
+Әлия Сәрсенбаева | Алия Сарсенбаева | ә
+Күмісбеков Еркебұлан | Кумисбеков Еркебулан | ү, і, ұ
+Тоқаев Қасым-Жомарт | Токаев Касым-Жомарт | Kazakh letters in a double name
+Абдрахманова Жібек Серікқызы | Абдрахманова Жибек Сериковна | a patronymic of either language
+Нұрғали Айдос Ерланұлы | Nurgali Aidos Yerlanovich | a patronymic of either language in Latin
+Иванова-Петрова Анна | Иванова Анна | one half of a double surname
+Иванова Анна | Петрова-Иванова Анна | the other half
+Петрова (Иванова) Анна | Иванова Анна | a former surname in brackets
+Фёдор Ли | Fyodor Lee | ли as lee
+Müller Jürgen | Mueller Juergen | ü as ue
+Мюллер Юрген | Müller Jürgen | ю and ü
+Öztürk Ayşe | Ozturk Ayse | Turkish letters without their marks
+Öztürk Ayşe | Озтюрк Айше | Turkish in Cyrillic
+García José | Garcia Jose | accents
+Майя Ким | Maiya Kim | йя
+Любовь Ким | Liubov Kim | ю after a consonant
+Чёрный Глеб | Cherny Gleb | ый
+Соловьёв Юрий | Solovyov Yuriy | ьё
+Съедин Пётр | Sedin Petr | ъ
+Қуаныш Тілеуберді | Quanysh Tileuberdi | q
+Иванов Иван, директор | Иванов Иван | a post behind the name
 """
 
 CONTRADICTION = """
@@ -80,6 +109,20 @@ CONTRADICTION = """
 Сауле Ким | Сауле Ли | a short last name
 Иван | Пётр | first names only
 王 伟 | 李 伟 | another alphabet
+Дана Ким | Диана Ким | и before а
+Лана Ким | Лиана Ким | и before а
+Мара Ли | Мария Ли | ия and а
+Асель Нурова | Асем Нурова | the last letter of a name
+Марат Ахметов | Мурат Ахметов | one vowel
+Ержан Сатов | Нуржан Сатов | a common ending
+Нурлан Ахметов | Нурсултан Ахметов | a common beginning
+Валерий Ким | Валерия Ким | him and her by one letter
+Евгений Ли | Евгения Ли | him and her by one letter
+Серік Ерланұлы Али | Серік Ерланқызы Бек | son and daughter of one father
+Иванова-Петрова Анна | Иванова Инна | half a surname and another name
+Иванова-Петрова Анна | Сидорова Анна | neither half
+Отдел продаж | Иванов Иван | a department
+Болат Серікұлы | Болат Серікқызы | the ending of a patronymic alone
 """
 
 
@@ -111,6 +154,7 @@ def test_a_name_that_says_nothing_contradicts_nothing(nothing: str) -> None:
         ("Иванов Иван", "ivan IVANOV", True),
         ("Иванов И.", "Иванов Иван", False),
         ("Иванов", "Иванов Иван", False),
+        ("Иванова-Петрова Анна", "Иванова Анна", False),
         ("", "", False),
     ],
 )
@@ -165,6 +209,23 @@ def test_a_person_is_the_same_when_a_channel_agrees_and_the_name_does_not_contra
         ("8 495 123 45 67", "+74951234567"),
         ("+49 30 1234567", "+49301234567"),
         ("998 90 123 45 67", "+998901234567"),
+        ("8-727-2501234 (105)", "+77272501234"),
+        ("8 7172 55 66 77 (вн. 12)", "+77172556677"),
+        ("+7 701 123 45 67 +7 702 123 45 67", "+77011234567"),
+        ("моб.8-701-123-45-67 раб.8-727-250-12-34", "+77011234567"),
+        ("+8 701 123 45 67", "+77011234567"),
+        ("+7 (8) 701 123 45 67", "+77011234567"),
+        ("+7 7О1 l23 45 67", "+77011234567"),
+        ("8 10 7 701 123 45 67", "+77011234567"),
+        ("8.701.123.45.67", "+77011234567"),
+        ("tel:+77011234567", "+77011234567"),
+        ("wa.me/77011234567", "+77011234567"),
+        ("+996 555 123456", "+996555123456"),
+        ("+1 (415) 555-2671", "+14155552671"),
+        ("701 123 45 67 8", ""),
+        ("0 701 123 45 67", ""),
+        ("+7 701 123 45 678", ""),
+        ("8 029 123-45-67", ""),
         ("8 701 123 45 6", ""),
         ("556677", ""),
         ("нет", ""),
@@ -190,6 +251,13 @@ def test_a_number_without_country_belongs_to_the_portals_region() -> None:
         ("ivan@firma.kz, office@firma.kz", "ivan@firma.kz"),
         ("ivan@, office@firma.kz", "office@firma.kz"),
         ("info@пример.рф", "info@пример.рф"),
+        ("mailto:ivan@firma.kz", "ivan@firma.kz"),
+        ("http://ivan@firma.kz", "ivan@firma.kz"),
+        ("ivan@firma.kz/office@firma.kz", "ivan@firma.kz"),
+        ("ivan @ firma.kz", "ivan@firma.kz"),
+        ("ivan@firma.kz\u200b", "ivan@firma.kz"),
+        ("ivan＠firma.kz", "ivan@firma.kz"),
+        ("ivan@fіrma.kz", ""),
         ("ivаn@firma.kz", ""),
         ("ivan@firma", ""),
         ("ivan@firma,kz", ""),
@@ -201,6 +269,47 @@ def test_a_number_without_country_belongs_to_the_portals_region() -> None:
 )
 def test_an_address_as_people_write_it_becomes_one_address(typed: str, expected: str) -> None:
     assert email_of(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "info@firma.kz",
+        "sales-kz@firma.kz",
+        "office.astana@firma.kz",
+        "otdel.prodazh@firma.kz",
+        "zakupki2@firma.kz",
+        "info+event@firma.kz",
+        "glavbuh@firma.kz",
+        "no-reply@firma.kz",
+        "priemnaya@firma.kz",
+        "hr@firma.kz",
+        "+77272501234",
+        "+74951234567",
+        "+78000800000",
+    ],
+)
+def test_a_role_s_mailbox_and_a_fixed_line_are_an_offices(shared: str) -> None:
+    assert is_shared(shared)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "ivanov@firma.kz",
+        "i.sales@firma.kz",
+        "director.ivanov@firma.kz",
+        "infantino@firma.kz",
+        "maillard@firma.kz",
+        "hristina@firma.kz",
+        "adminov@firma.kz",
+        "almaty@firma.kz",
+        "+77011234567",
+        "+998901234567",
+    ],
+)
+def test_a_persons_mailbox_and_a_mobile_are_their_own(own: str) -> None:
+    assert not is_shared(own)
 
 
 @pytest.mark.parametrize(
