@@ -144,6 +144,17 @@ def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit:
     return [Mark(*row) for row in found]
 
 
+def due_kinds(tx: Tx, portal_id: int, *, now: datetime) -> set[str]:
+    """Kinds of a portal's due marks: what :func:`claim` would find something of."""
+    return set(
+        tx.scalars(
+            sa.select(table.c.kind)
+            .distinct()
+            .where(table.c.portal_id == portal_id, table.c.held.is_(None), table.c.due_at <= now)
+        )
+    )
+
+
 def done(tx: Tx, marks: Iterable[Mark], *, again_at: datetime | None = None) -> None:
     """Forget marks whose object was not marked again since they were claimed; others stay, as new work.
 

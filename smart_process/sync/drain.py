@@ -134,11 +134,14 @@ def _rounds(
         work = _work(service, portal_id, fence, going, hold, alone)
         if work is None:
             return touched
+        work.look()
         step_sum = 0
         for step in pulls.steps():
             if not work.going():
                 return touched
             count = _safely(work, step)
+            if work.claimed:
+                work.look()
             pulls.note(step, count)
             step_sum += count
         touched += step_sum

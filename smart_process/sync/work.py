@@ -49,12 +49,23 @@ class Work:
     # What the step under way has claimed, and kinds to be claimed one by one because a step over several broke.
     claimed: list[Mark] = field(default_factory=list)
     alone: set[str] = field(default_factory=set)
+    # Kinds that had due marks when that was last looked up: most steps of most rounds have nothing to do.
+    due: set[str] = field(default_factory=set)
 
     def now(self) -> datetime:
         return self.service.clock()
 
+    def look(self) -> None:
+        """Look up again what kinds of marks are due: at the start, and after a step that did something."""
+        with self.service.store.reading() as tx:
+            found = marks.due_kinds(tx, self.portal_id, now=self.now())
+        self.due.clear()
+        self.due.update(found)
+
     def claim(self, *kinds: str, limit: int, ahead: timedelta = timedelta()) -> list[Mark]:
         """Due marks of these kinds, the most urgent first; if there are any, those due within ``ahead`` as well."""
+        if not self.due.intersection(kinds):
+            return []
         limit = 1 if self.alone.intersection(kinds) else limit
         with self.service.store.reading() as tx:
             found = marks.claim(tx, self.portal_id, kinds, now=self.now(), limit=limit)

@@ -35,7 +35,7 @@ def work(world: Outcomes, *, going: bool = True) -> Work:
         public_url="https://app.example",
         wake=lambda _portal_id: None,
     )
-    return Work(
+    made = Work(
         service=service,
         portal_id=world.guests.portal_id,
         binding=none,
@@ -45,6 +45,8 @@ def work(world: Outcomes, *, going: bool = True) -> Work:
         going=lambda: going,
         hold=lambda _tx: True,
     )
+    made.look()
+    return made
 
 
 def asked(world: Outcomes) -> None:
