@@ -12,17 +12,15 @@ from flask.typing import ResponseReturnValue
 
 from b24 import portals
 from b24.errors import Malformed, Untrusted
-from b24.events import COMPANY, CONTACT, DEAL, LEAD, PortalEvent, parse_event, verify_event
+from b24.events import PortalEvent, parse_event, verify_event
 from b24.portals import Portal
 from b24.store import marks
 from handlers import lifecycle
 from handlers.gathering import Gathering
-from smart_process.schema import Binding
 from smart_process.service import Service
 from smart_process.store import setups
+from smart_process.sync.named import concerned
 
-PULL, PULL_TASK = "pull", "pull_task"
-_CLASSIC = frozenset({LEAD, DEAL, CONTACT, COMPANY})
 Reaction = Callable[[Service, Portal, PortalEvent], None]
 
 
@@ -68,18 +66,3 @@ def _take(service: Service, gathering: Gathering, event: PortalEvent) -> None:
     due_at = gathering.due(portal.id, ":".join(found), now)
     with service.store.transaction() as tx:
         marks.mark(tx, portal.id, found[0], [found[1]], now=now, due_at=due_at)
-
-
-def concerned(event: PortalEvent, binding: Binding | None) -> tuple[str, str] | None:
-    """The mark an event leads to: kind and key; ``None`` for objects that are not our business.
-
-    Raises:
-        Malformed: an event about an object that names none.
-    """
-    item = event.item()
-    if item is not None:
-        entity_type_id, item_id = item
-        ours = binding is not None and (entity_type_id in _CLASSIC or binding.of(entity_type_id) is not None)
-        return (PULL, f"{entity_type_id}:{item_id}") if ours else None
-    task_id = event.task_id()
-    return (PULL_TASK, str(task_id)) if task_id is not None and binding is not None else None

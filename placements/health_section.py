@@ -19,7 +19,7 @@ from smart_process import held_work, refusals
 from smart_process.language import Translator, moment, translator
 from smart_process.schema import Words
 from smart_process.service import Service
-from smart_process.store import colleagues, overview, setups
+from smart_process.store import colleagues, findings, overview, setups
 from smart_process.store import settings_page as store
 
 PAGE_NAME = "app"
@@ -130,6 +130,7 @@ def _work(service: Service, session: PageSession) -> str:
         ]
         dropped = held_work.look_up(tx, portal_id, binding, reason=marks.DROPPED, limit=SHOWN)
         waiting, lag_s = marks.waiting(tx, portal_id), marks.lag_s(tx, portal_id, now=now)
+        twins = findings.twins(tx, portal_id)
         possibly, mails = store.possibly_delivered(tx, portal_id, limit=SHOWN)
         names = {one: str(row["name"]) for one, row in colleagues.everybody(tx, portal_id).items()}
     return render_template(
@@ -150,6 +151,13 @@ def _work(service: Service, session: PageSession) -> str:
             for one, rows in groups
         ],
         dropped=[{**_held(one, _), "by": names.get(one.work.by or 0, f"№ {one.work.by}")} for one in dropped],
+        twins=[
+            {
+                "cards": [(one, held_work.card_path(twin.entity_type_id, one)) for one in twin.ids],
+                "since": moment(twin.since, UTC_ZONE, _),
+            }
+            for twin in twins
+        ],
         possibly=possibly,
         mails=[
             {

@@ -34,7 +34,7 @@ from smart_process.schema import (
 )
 from smart_process.service import Service
 from smart_process.settings import Settings
-from smart_process.store import overview, setups
+from smart_process.store import findings, overview, setups
 from smart_process.store import settings_page as store
 
 REPAIR = "repair"
@@ -395,6 +395,16 @@ def _ours(tx: Tx, portal_id: int, settings: Settings) -> list[Finding]:
                     "why": held_work.why(one.reason, one.error),
                 },
                 "retry",
+            )
+        )
+    for twin in findings.twins(tx, portal_id):
+        cards = ", ".join(f"№ {one}" for one in twin.ids)
+        found.append(
+            Finding(
+                f"twin:{twin.entity_type_id}:{twin.key}",
+                "Карточки с одним ключом приложения: %(cards)s. Оставьте одну: объедините их или удалите лишнюю.",
+                {"cards": cards},
+                "settings:health",
             )
         )
     refused = store.refused(tx, portal_id)

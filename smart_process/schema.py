@@ -436,6 +436,9 @@ EVENTS = (
 )
 """Events of the portal we listen to. Source: events/index.md, crm/universal/events, crm/deals/events."""
 
+OFFLINE_EVENTS = tuple(name for name in EVENTS if not name.startswith("ONAPP"))
+"""Events the portal also keeps in its queue for us: those about objects. Source: events/offline-events.md."""
+
 SCOPES = frozenset({"crm", "userfieldconfig", "placement", "task", "user_basic", "department", "im"})
 """Scopes the app cannot work without."""
 
@@ -545,5 +548,6 @@ def version() -> str:
         *map(asdict, DEAL_FIELDS),
         *map(asdict, PLACEMENTS),
         list(EVENTS),
+        list(OFFLINE_EVENTS),
     ]
     return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:12]

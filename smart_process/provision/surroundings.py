@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_process.provision.workplace import Report, Workplace
-from smart_process.schema import EVENTS, PLACEMENTS, TYPES, PlacementSpec, TypeSpec, userfield_name
+from smart_process.schema import (
+    EVENTS,
+    OFFLINE_EVENTS,
+    PLACEMENTS,
+    TYPES,
+    PlacementSpec,
+    TypeSpec,
+    userfield_name,
+)
 
 
 def make_layout(w: Workplace) -> Report:
@@ -80,11 +88,13 @@ def bind_placements(w: Workplace) -> Report:
 
 
 def bind_events(w: Workplace) -> Report:
-    """Listen to the events we need, at our present address only."""
+    """Listen to the events we need, at our present address only, and have the portal keep them in its queue too."""
     report = Report()
     handler = f"{w.public_url}/b24/events"
     offered = {str(name).upper() for name in w.client.call("events", {}) or []}
-    rows = [row for row in w.client.call("event.get", {}) or [] if not int(row.get("offline") or 0)]
+    known = w.client.call("event.get", {}) or []
+    kept = {str(row["event"]).upper() for row in known if int(row.get("offline") or 0)}
+    rows = [row for row in known if not int(row.get("offline") or 0)]
     bound = {(str(row["event"]).upper(), str(row["handler"])) for row in rows}
     commands: dict[str, tuple[str, Mapping[str, Any]]] = {
         f"unbind{index}": ("event.unbind", {"event": name, "handler": address})
@@ -100,4 +110,10 @@ def bind_events(w: Workplace) -> Report:
             commands[f"bind_{name}"] = ("event.bind", {"event": name, "handler": handler})
             report.made.append(name)
     w.write_all(commands)
+    missing = [name for name in OFFLINE_EVENTS if name in offered and name not in kept]
+    if missing:
+        # A portal that keeps no queue refuses nothing we need: the sweeps find what its events lose.
+        w.client.batch(
+            {name: ("event.bind", {"event": name, "event_type": "offline"}) for name in missing}, write=True
+        )
     return report

@@ -15,6 +15,8 @@ setup = sa.Table(
     portal_ref(primary_key=True),
     sa.Column("binding", sa.JSON, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
+    # When everything we know by id was last looked for in the portal.
+    sa.Column("compared_at", UtcTime),
 )
 
 event = sa.Table(

@@ -1,6 +1,7 @@
-"""Certainty: online events are never retried, so every type is swept by ``updatedTime`` now and then.
+"""Certainty: online events are never retried, so now and then the portal is asked what changed.
 
-Watermark: the largest portal time read, never our clock. A sweep only marks; the pull compares.
+Its offline queue first, then every type by ``updatedTime`` (watermark: the largest portal time read, never our clock),
+and once a day what we know by id, because a deletion leaves no ``updatedTime``. A sweep only marks; the pull compares.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from smart_process import rehearsal
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.store import sync as store
-from smart_process.sync import colleagues
+from smart_process.sync import colleagues, id_sets, offline
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def every_portal(service: Service) -> None:
 
 
 def sweep(service: Service, portal_id: int) -> int:
-    """Mark every event and participation that changed since the last sweep; answers how many."""
+    """Mark what changed since the last sweep, or is gone; answers how many objects."""
     with service.store.reading() as tx:
         binding = setups.read(tx, portal_id).binding
     if binding is None:
@@ -48,9 +49,18 @@ def sweep(service: Service, portal_id: int) -> int:
     with service.store.transaction() as tx:
         # Who was dismissed hands on what they had.
         colleagues.ask_if_old(tx, portal_id, service.clock())
-    return sum(
-        _of_type(service, portal_id, kind.entity_type_id) for kind in (binding.event, binding.participation)
-    )
+    marked = 0
+    try:
+        marked += offline.read(service, portal_id, binding)
+    except (errors.Rejected, errors.SetupMissing) as error:
+        # A portal without such a queue; the other looks need none.
+        log.info("portal=%s no offline queue: %s", portal_id, error)
+    for kind in (binding.event, binding.participation):
+        marked += _of_type(service, portal_id, kind.entity_type_id)
+    marked += id_sets.compare(service, portal_id, binding)
+    if marked:
+        service.wake(portal_id)
+    return marked
 
 
 def _of_type(service: Service, portal_id: int, entity_type_id: int) -> int:
@@ -75,5 +85,4 @@ def _of_type(service: Service, portal_id: int, entity_type_id: int) -> int:
         keys = [f"{entity_type_id}:{row['id']}" for row in rows]
         marks.mark(tx, portal_id, "pull", keys, now=now, priority=marks.BULK)
         store.raise_watermark(tx, portal_id, entity_type_id, latest)
-    service.wake(portal_id)
     return len(rows)

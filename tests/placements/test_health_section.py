@@ -15,7 +15,7 @@ from b24.sandbox.server import Options, Sandbox
 from b24.store import calls, marks
 from b24.store.tables import mark, rest_call
 from placements.session import TOKEN_HEADER
-from smart_process.store import messages
+from smart_process.store import findings, messages
 from smart_process.store import tables as t
 from tests.tab_world import Tabs, open_tabs, text_of
 
@@ -232,6 +232,17 @@ def test_mails_possibly_delivered_are_listed_with_their_event(tabs: Tabs) -> Non
         tx.execute(sa.update(t.message).where(t.message.c.id == message["id"]).values(state=message["state"]))
     assert "Возможно, доставлены: 1" in said
     assert "Возможно, доставлены" not in text_of(work(tabs))
+
+
+def test_cards_with_one_key_are_shown_with_their_links(tabs: Tabs) -> None:
+    kind, now = tabs.card_type, tabs.place.service.clock()
+    with tabs.place.service.store.transaction() as tx:
+        findings.keep_twins(tx, 1, {(kind, "k" * 32): [5, 9]}, now=now)
+    html = work(tabs)
+    with tabs.place.service.store.transaction() as tx:
+        findings.keep_twins(tx, 1, {}, now=now)
+    assert all(f"/crm/type/{kind}/details/{one}/" in html for one in (5, 9))
+    assert "Карточки с одним ключом приложения" not in work(tabs)
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,12 @@ def upgrade() -> None:
     op.add_column("account", sa.Column("gone_at", sa.DateTime(timezone=True)))
     op.add_column("mark", sa.Column("held_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("mark", sa.Column("held_by", sa.Integer(), nullable=True))
+    op.add_column("setup", sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
     """Take this revision back."""
+    op.drop_column("setup", "compared_at")
     op.drop_column("mark", "held_by")
     op.drop_column("mark", "held_at")
     op.drop_index("ix_rest_call_at", table_name="rest_call")
