@@ -39,6 +39,7 @@ def participations(tx: Tx, ids: Iterable[int]) -> list[Row]:
                 e.c.title.label("event_title"),
                 e.c.item_id.label("event_item_id"),
                 e.c.responsible_id,
+                e.c.time_zone,
                 o.c.priority,
                 o.c.explanation,
                 o.c.kind.label("outcome_kind"),

@@ -15,11 +15,10 @@ from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
 from smart_process.facts import Kind, NewFact
-from smart_process.language import translator
 from smart_process.store import journal, messages, people
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import effects
+from smart_process.sync import contradictions, effects
 from smart_process.sync.existing import existing
 from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
@@ -195,34 +194,60 @@ def _merged(tx: Tx, work: Work, one: Mark, pid: int, item_id: int, survivor: int
 def _settle_conflicts(
     work: Work, conflicts: Mapping[Mark, tuple[int, int]], rows: Mapping[int, Mapping[str, Any]]
 ) -> None:
-    """Values contradict: the first card keeps its own, a comment names the other, the surplus goes to the bin."""
-    _ = translator(work.settings.language)
+    """Values contradict: the first card keeps its own and gets what it lacks, a comment keeps the other's words, the
+    surplus goes to the bin. Cut anywhere, it is done again: a value is written once, a comment said once."""
+    cards = {one.key: (int(rows[pid]["item_id"]), item_id) for one, (pid, item_id) in conflicts.items()}
+    try:
+        pairs = contradictions.read(work, cards)
+    except errors.B24Error as error:
+        all_unread(work, conflicts, error)
+        return
+    with work.service.store.transaction() as tx:
+        for one in conflicts:
+            if one.key not in pairs:
+                marks.retry(tx, one, at=later(one, work.now()), error="its card is gone")
+    conflicts = {one: pair for one, pair in conflicts.items() if one.key in pairs}
+    filling = {
+        one: command
+        for one in conflicts
+        if (command := contradictions.write(work, cards[one.key][0], pairs[one.key]))
+    }
+    filled = _sent(work, {one: conflicts[one] for one in filling}, filling)
+    left = {one: pair for one, pair in conflicts.items() if one in filled or one not in filling}
     eti = work.binding.participation.entity_type_id
     now = work.now()
     with work.service.store.transaction() as tx:
-        for pid, item_id in conflicts.values():
-            text = _(
-                "Повторная регистрация: карточка № %(number)s объединена с этой. Где их значения расходились, "
-                "остались значения этой карточки.",
-                number=item_id,
-            )
-            effects.comment(tx, work, f"merge:{item_id}", eti, rows[pid]["item_id"], text)
+        for one in left:
+            first, surplus = cards[one.key]
+            text = contradictions.comment(work, surplus, pairs[one.key])
+            effects.comment(tx, work, f"merge:{surplus}", eti, first, text)
+    deleting = {one: ("crm.item.delete", {"entityTypeId": eti, "id": pair[1]}) for one, pair in left.items()}
+    gone = _sent(work, left, deleting)
+    with work.service.store.transaction() as tx:
+        for one in gone:
+            pid, item_id = conflicts[one]
+            _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)
+
+
+def _sent(
+    work: Work, some: Mapping[Mark, tuple[int, int]], commands: Mapping[Mark, tuple[str, Mapping[str, Any]]]
+) -> list[Mark]:
+    """Which of the writing commands were carried out, or found nothing to do any more; the others are settled."""
+    if not some:
+        return []
     try:
         replies = work.client.batch(
-            {
-                one.key: ("crm.item.delete", {"entityTypeId": eti, "id": pair[1]})
-                for one, pair in conflicts.items()
-            },
+            {one.key: command for one, command in commands.items()},
             write=True,
-            before_send=work.leaving(list(conflicts)),
+            before_send=work.leaving(list(some)),
         )
     except errors.B24Error as error:
-        all_failed(work, conflicts, error)
-        return
+        all_failed(work, some, error)
+        return []
+    refused = {one: reply for one in some if isinstance(reply := replies[one.key], errors.B24Error)}
+    refused = {one: reply for one, reply in refused.items() if not errors.is_not_found(reply)}
+    now = work.now()
     with work.service.store.transaction() as tx:
-        for one, (pid, item_id) in conflicts.items():
-            reply = replies[one.key]
-            if isinstance(reply, errors.B24Error) and not errors.is_not_found(reply):
-                failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
-            else:
-                _merged(tx, work, one, pid, item_id, rows[pid]["item_id"], now)
+        for one, reply in refused.items():
+            failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
+    return [one for one in some if one not in refused]

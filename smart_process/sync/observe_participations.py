@@ -172,6 +172,7 @@ def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
     if "stage" in inflight:
         stage_moves.pushed(shadow, inflight["stage"])
     picture.note_form_title(shadow, item)
+    picture.note_edited(shadow, inflight, now)
     by = f"user:{picture.number(item.get('updatedBy'))}"
     at = datetime.fromisoformat(item["updatedTime"])
     facts = _stage_facts(item, shadow, stage_moves.by_people(shadow, moves))

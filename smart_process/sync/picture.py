@@ -39,9 +39,25 @@ FORM_CLIENT = "_form_client"
 """In a shadow: the contact and company a form took its guest for, who is somebody else."""
 GONE_CONTACTS = "_gone_contacts"
 """In a shadow: contacts of the guest that were deleted. Where one still shows, we put it there ourselves, too late."""
+EDITED = "_edited"
+"""In a shadow: values somebody typed into fields that the app fills, until they are written back."""
 CLIENT = ("contact_ids", "company_id")
 EVENT_FIELDS = {spec.name: spec for spec in TYPES["event"].fields}
 PARTICIPATION_FIELDS = {spec.name: spec for spec in TYPES["participation"].fields}
+
+
+BY_APP = frozenset(spec.name for spec in TYPES["participation"].fields if spec.by_app)
+
+
+def note_edited(shadow: Picture, inflight: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Note in the shadow what somebody typed into fields that the app fills; emptying one loses nothing."""
+    typed = {
+        name: value
+        for name, value in now.items()
+        if name in BY_APP and value and name in shadow and value not in (shadow[name], inflight.get(name))
+    }
+    if typed:
+        shadow[EDITED] = {**shadow.get(EDITED, {}), **typed}
 
 
 def number(value: Any) -> int:

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from b24 import errors
 from b24.answers import MAX_BATCH, Answer
 from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.marks import Mark
+from smart_process.door_words import zone_of
 from smart_process.facts import NewFact
+from smart_process.language import translator
 from smart_process.schema import DEAL
 from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import observation, observe_participations, picture, stage_moves
+from smart_process.sync import effects, observation, observe_participations, picture, stage_moves
 from smart_process.sync.observation import TYPED, Item
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import LEASE_LOST, Commands, Work, all_unread, failed, later
@@ -129,11 +133,20 @@ def _write(work: Work, todo: Mapping[Mark, Row]) -> None:
             updates[one] = Write(row, changed, row["item_id"])
         else:
             idle.append(one)
+    _nothing_restored(work, [todo[one] for one in idle])
     work.finish(idle)
     if updates:
         _update_all(work, _first_request(updates))
     for some in _slices(creates, CREATES):
         _send(work, some, {one.key: _add(work, write) for one, write in some.items()})
+
+
+def _nothing_restored(work: Work, rows: Sequence[Row]) -> None:
+    with work.service.store.transaction() as tx:
+        for row in rows:
+            if picture.EDITED in row["shadow"]:
+                shadow = {name: value for name, value in row["shadow"].items() if name != picture.EDITED}
+                store.update(tx, t.participation, row["id"], shadow=shadow)
 
 
 def _slices(writes: Mapping[Mark, Write], size: int) -> Iterator[dict[Mark, Write]]:
@@ -285,12 +298,41 @@ def _confirm(tx: Tx, work: Work, one: Mark, write: Write, item: Item, before: It
     kind, row = work.binding.participation, write.row
     answer = picture.read(kind, picture.PARTICIPATION_FIELDS, item)
     shadow = _confirmed(row["shadow"], write.changed, answer)
+    _say_restored(tx, work, write, item, shadow.pop(picture.EDITED, {}))
     facts = _typed_meanwhile(work, write, before) if before is not None else []
     if facts:
         observation.looked(shadow)
     store.update(tx, t.participation, row["id"], item_id=int(item["id"]), shadow=shadow, inflight=None)
     marks.done(tx, [one])
     journal.record(tx, {row["id"]: facts}, now=work.now())
+
+
+def _say_restored(tx: Tx, work: Work, write: Write, item: Item, edited: Picture) -> None:
+    """Whoever typed into a field that the app fills is told what became of it."""
+    lost = {name: value for name, value in edited.items() if write.changed.get(name, value) != value}
+    if not lost:
+        return
+    language, zone = work.settings.language, zone_of(write.row["time_zone"])
+    words = "\n".join(
+        f"{_label(name, language)}: {_shown(name, lost[name], language, zone)}" for name in sorted(lost)
+    )
+    _ = translator(language)
+    text = _("Эти поля заполняет приложение, поэтому введённое в них заменено. Было введено:")
+    eti, item_id = work.binding.participation.entity_type_id, int(item["id"])
+    key = f"restored:{item_id}:{item.get('updatedTime')}"
+    effects.comment(tx, work, key, eti, item_id, f"{text}\n{words}")
+
+
+def _label(name: str, language: str) -> str:
+    return picture.PARTICIPATION_FIELDS[name].label.get(language)
+
+
+def _shown(name: str, value: Any, language: str, zone: ZoneInfo) -> str:
+    spec = picture.PARTICIPATION_FIELDS[name]
+    if spec.kind == "datetime":
+        return f"{datetime.fromisoformat(value).astimezone(zone):%d.%m.%Y %H:%M}"
+    option = spec.options.get(str(value))
+    return option.get(language) if option else str(value)
 
 
 def _typed_meanwhile(work: Work, write: Write, before: Item) -> list[NewFact]:

@@ -189,6 +189,18 @@ def test_what_the_app_fills_comes_back_when_somebody_edits_it(registered: Regist
     names = ("gate", "arrived_at", "ticket_link", "source", "stage", "registered_at")
     assert {name: story.card()[name] for name in names} == {name: right[name] for name in names}
     assert story.seat()["gate"] == "Главный вход"
+    (said,) = story.comments(story.eti, seat["item_id"])
+    assert "Вход: Чёрный ход" in said
+    assert "Ссылка на билет: https://elsewhere.example/" in said
+    # What was typed into an empty field is named too; emptying one loses nothing and is just put right.
+    story.edit_card(seat["item_id"], gate="", device="чужой телефон")
+    story.settle()
+    assert {name: story.card()[name] for name in ("gate", "device")} == {
+        name: right[name] for name in ("gate", "device")
+    }
+    *_, last = sorted(story.comments(story.eti, seat["item_id"]), key=lambda text: "чужой телефон" in text)
+    assert "чужой телефон" in last
+    assert "Вход:" not in last
 
 
 def test_a_title_and_a_responsible_people_chose_stay(registered: Registered) -> None:
@@ -267,7 +279,7 @@ def test_one_event_leads_to_at_most_one_write_and_no_further(registered: Registe
     story.edit_card(seat["item_id"], flag_question_asked="Y", gate="не наш")
     with story.counted() as sent:
         story.settle()
-    assert writes(sent) == ["crm.item.update"]
+    assert writes(sent) == ["crm.item.update", "crm.timeline.comment.add"], "and a word about the gate"
     with story.counted() as sent:
         story.mark("pull", f"{story.eti}:{seat['item_id']}")
         story.settle()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlencode
+
+import pytest
 
 from smart_process import registration
 from smart_process.schema import APP, COMPANY, CONTACT
 from smart_process.store import participations
-from tests.smart_process.sync.story import Story
+from tests.smart_process.sync.story import LINES, Story
 
 
 def test_a_crm_form_makes_a_participation_with_a_ticket_in_the_mail(story: Story) -> None:
@@ -254,18 +257,68 @@ def test_a_form_beyond_the_halls_capacity_registers_and_says_so_on_the_card(stor
     assert "Все места заняты" in said[late][0]
 
 
-def test_contradicting_values_of_a_doubled_form_are_named_in_a_comment(story: Story) -> None:
+@pytest.fixture
+def sizes(story: Story) -> Iterator[str]:
+    """A field the organiser added to participations; its name in items."""
+    found = story.rest("crm.type.getByEntityTypeId", {"entityTypeId": story.eti})
+    type_id = int(found["type"]["id"])
+    field = {
+        "entityId": f"CRM_{type_id}",
+        "fieldName": f"UF_CRM_{type_id}_SIZE",
+        "userTypeId": "string",
+        "editFormLabel": {"ru": "Размер", "en": "Size"},
+    }
+    made = story.rest("userfieldconfig.add", {"moduleId": "crm", "field": field})["field"]
+    yield f"ufCrm{type_id}Size"
+    story.rest("userfieldconfig.delete", {"moduleId": "crm", "id": made["id"]})
+
+
+def test_of_a_doubled_form_that_contradicts_nothing_is_lost(story: Story, sizes: str) -> None:
     guest = story.guest("Спорный", "Алихан")
     story.registers(guest)
     story.settle()
-    first = story.seat()["item_id"]
-    story.edit_card(first, note="с первой карточки")
+    seat = story.seat()
+    first = seat["item_id"]
+    story.edit_card(first, note="с первой карточки", product_lines=[LINES[0]])
     story.settle()
     second = story.fills_form(story.form(), guest)
-    story.edit_card(second, note="со второй карточки")
+    typed = {"note": "со второй карточки", "product_lines": [LINES[1]], "flag_quote_requested": "Y"}
+    story.edit_card(second, **typed, **{sizes: "XL"})
     story.settle()
-    assert (story.card()["id"], story.card()["note"]) == (first, "с первой карточки")
-    assert [text for text in story.comments(story.eti, first) if f"№ {second}" in text]
+    card = story.card()
+    assert (card["id"], card["note"]) == (first, "с первой карточки"), "typed first, it stands"
+    assert (card[sizes], card["flag_quote_requested"]) == ("XL", "Y"), "empty before"
+    assert sorted(card["product_lines"]) == sorted(LINES)
+    (said,) = [text for text in story.comments(story.eti, first) if f"№ {second}" in text]
+    assert "со второй карточки" in said
+    assert "XL" not in said
+    assert story.items(story.eti, id=second) == []
+    assert [one["item_id"] for one in story.rest.control("recycle", method="GET") if one["item_id"] == second]
+    assert story.seat()["flags"]["quote_requested"], "what was on the card is a fact"
+    assert story.seat()["ticket"] == seat["ticket"]
+    assert story.waiting() == []
+
+
+@pytest.mark.parametrize("cut", ["item.update", "item.delete"])
+def test_a_contradicting_card_is_settled_once_although_an_answer_was_lost(
+    story: Story, sizes: str, cut: str
+) -> None:
+    guest = story.guest("Оборванный", "Нурлан")
+    story.registers(guest)
+    story.settle()
+    first = story.seat()["item_id"]
+    story.edit_card(first, note="первая")
+    story.settle()
+    second = story.fills_form(story.form(), guest)
+    story.edit_card(second, note="вторая", **{sizes: "M"})
+    story.faults(timeout_after=1, methods=[f"crm.{cut}"], times={"timeout_after": 1})
+    story.settle()
+    assert story.rest.control("faults", method="GET")["struck"] == {"timeout_after": 1}
+    story.faults()
+    story.settle()
+    assert (story.card()["id"], story.card()["note"], story.card()[sizes]) == (first, "первая", "M")
+    assert len([text for text in story.comments(story.eti, first) if f"№ {second}" in text]) == 1
+    assert story.waiting() == []
 
 
 def test_a_company_among_very_many_of_a_similar_name_is_found(story: Story) -> None:
