@@ -118,6 +118,13 @@ def without_contact(
     return [dict(row._mapping) for row in tx.execute(_of(portal_id).where(*lost, theirs))]
 
 
+def reached_by(tx: Tx, portal_id: int, values: Collection[str]) -> list[int]:
+    """Ids of people who described themselves by one of these mail addresses or numbers."""
+    h = t.person.c
+    theirs = sa.or_(h.email.in_(list(values)), h.phone.in_(list(values)))
+    return [row.id for row in tx.execute(_of(portal_id).where(h.merged_into.is_(None), theirs))]
+
+
 def neighbours(tx: Tx, portal_id: int, people: Iterable[Identity]) -> list[Known]:
     """Everybody we know under an address or number of these people, themselves included."""
     return [known for one in people for known in _agreeing(tx, portal_id, one)]

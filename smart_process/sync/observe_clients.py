@@ -122,10 +122,16 @@ def _got_company(tx: Tx, work: Work, row: Row, item: Item, deleted: Container[in
 def _appeared(tx: Tx, work: Work, item: Item) -> None:
     """A contact we know nobody by: perhaps one that was lost came back, under another number."""
     now, uid = work.now(), str(item.get("originId") or "")
+    values = addresses(item, work.settings.region)
     if item.get("originatorId") == APP and uid:
         for row in people_store.without_contact(tx, work.portal_id, uids=[uid]):
             identities.become(tx, work.portal_id, row, int(item["id"]), now)
-        return
-    for row in people_store.without_contact(tx, work.portal_id, values=addresses(item, work.settings.region)):
-        store.update(tx, t.person, row["id"], match=people_store.LOST)
-        marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
+    else:
+        for row in people_store.without_contact(tx, work.portal_id, values=values):
+            store.update(tx, t.person, row["id"], match=people_store.LOST)
+            marks.mark(tx, work.portal_id, "person", [row["id"]], now=now)
+    # One of two cards of a guest, deleted and restored: the portal put it back on the guest's card without a word.
+    seats = store.participations_of_people(tx, people_store.reached_by(tx, work.portal_id, values))
+    eti = work.binding.participation.entity_type_id
+    lacking = [one["item_id"] for one in seats if (one["shadow"] or {}).get(picture.GONE_CONTACTS)]
+    marks.mark(tx, work.portal_id, "pull", [f"{eti}:{item_id}" for item_id in lacking if item_id], now=now)

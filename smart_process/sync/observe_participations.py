@@ -16,7 +16,7 @@ from b24.store import marks
 from b24.store.engine import Tx
 from smart_process.facts import Kind, NewFact
 from smart_process.people import Identity
-from smart_process.store import journal
+from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import contacts, form_answers, merging, newcomers, observation, picture, stage_moves
@@ -190,6 +190,9 @@ def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
     stage_moves.stand_aside(shadow, now, row["stage"])
     store.update(tx, t.participation, row["id"], item_id=int(item["id"]), shadow=shadow | now, inflight=None)
     now_at = work.now()
+    if row["outcome_id"] and row["item_id"] != int(item["id"]):
+        # Restored under another number: the deal or task is bound to the card there is.
+        outcomes.push(tx, work.portal_id, row["outcome_id"], now=now_at)
     journal.record(tx, {row["id"]: facts}, now=now_at)
     # Whatever of ours differs from what was read is written by the push; without a difference it costs nothing.
     marks.mark(tx, work.portal_id, journal.PUSH, [row["id"]], now=now_at)

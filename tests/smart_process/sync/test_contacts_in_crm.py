@@ -71,6 +71,21 @@ def test_another_card_of_the_guest_takes_the_place_of_the_deleted_one(known: tup
     assert story.card()["contactIds"] == [other]
 
 
+def test_a_restored_contact_beside_another_card_of_the_guest_is_seen_on_the_guests_card(
+    known: tuple[Story, Guest],
+) -> None:
+    """The portal puts a restored contact back onto the cards it was taken off, and tells nobody."""
+    story, guest = known
+    before = person(story)["contact_id"]
+    story.delete(CONTACT, before)
+    other = story.add_contact("Ерланов", "Т.", email=guest.email)
+    story.settle()
+    back = story.restore(CONTACT, before)
+    story.settle()
+    assert sorted(story.card()["contactIds"]) == sorted(story.seat()["shadow"]["contact_ids"]) == [other, back]
+    assert story.waiting() == []
+
+
 def test_a_guest_follows_a_merged_contact_whatever_name_stays(known: tuple[Story, Guest]) -> None:
     story, _ = known
     surplus = person(story)["contact_id"]

@@ -262,6 +262,19 @@ def test_a_deleted_task_we_were_about_to_change_is_still_a_decision(tasked: Hand
     assert story.waiting() == []
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "unseen"])
+def test_a_task_is_bound_to_the_restored_card_of_its_guest(tasked: Handed, seen: bool) -> None:
+    story, _ = tasked
+    story.delete(story.eti, story.seat()["item_id"])
+    if seen:
+        story.settle()
+    back = story.restore(story.eti, story.seats(all_of_them=True)[0]["item_id"])
+    story.settle()
+    (task,) = [one for one in story.tasks() if one["status"] != "5"]
+    assert f"T{story.eti:x}_{back}" in task["ufCrmTask"]
+    assert story.waiting() == []
+
+
 @pytest.mark.parametrize("method", ["tasks.task.complete", "tasks.task.delete"])
 def test_a_task_somebody_ends_in_the_moment_we_would_close_it_waits_for_nobody(
     tasked: Handed, method: str
