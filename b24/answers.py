@@ -15,20 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
 
-from b24.errors import (
-    AccessLost,
-    Ambiguous,
-    B24Error,
-    Rejected,
-    SetupMissing,
-    Throttled,
-    TokenExpired,
-    Unavailable,
-)
+from b24.codes import class_of
+from b24.errors import Ambiguous, B24Error, Throttled, TokenExpired, Unavailable
 
 MAX_BATCH = 50
-OAUTH = "oauth.token"
-"""Stands for the authorisation server where a method is named."""
 QUERY_LIMIT_PAUSE_S = 2.0
 METHOD_PAUSE_S = 60.0
 """How long a method rests when the portal did not say when its budget renews: the window moves by minutes."""
@@ -66,66 +56,16 @@ class Context:
     now: datetime
 
 
-_EXPIRED = {"EXPIRED_TOKEN", "NO_AUTH_FOUND", "INVALID_TOKEN"}
-_ACCESS_LOST = {
-    "INVALID_GRANT",
-    "NOT_INSTALLED",
-    "APPLICATION_NOT_FOUND",
-    "APPLICATION_NOT_INSTALLED",
-    "AUTHORIZATION_ERROR",
-    "PORTAL_DELETED",
-    "PAYMENT_REQUIRED",
-    "OVERLOAD_LIMIT",
-    "USER_ACCESS_ERROR",
-}
-_SETUP = {
-    "INSUFFICIENT_SCOPE",
-    "INVALID_SCOPE",
-    "ERROR_METHOD_NOT_FOUND",
-    "ENTITY_TYPE_NOT_SUPPORTED",
-    "WRONG_CLIENT",
-    "INVALID_CLIENT",
-    "CREATE_DYNAMIC_ITEM_RESTRICTED",
-    "UPDATE_DYNAMIC_ITEM_RESTRICTED",
-    "CREATE_DYNAMIC_TYPE_RESTRICTED",
-    "UPDATE_DYNAMIC_TYPE_RESTRICTED",
-}
-_REFUSED_BUT_PASSING = {"CONNECTION_ERROR", "ERROR_OAUTH"}
-_FAILED = {"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"}
-_NEEDS_ITS_TYPE = {"crm.item.add", "crm.item.list", "crm.item.fields"}
-_NEEDS_NO_RIGHTS = {"batch", "app.info", "profile", "server.time", "scope", "method.get"}
-
-
 def classify(code: str, description: str, status: int, context: Context) -> B24Error:
-    """The error of a call the portal answered with ``code``.
-
-    Unknown 4xx are permanent, unknown 5xx are retried; a write that failed inside the portal may have
-    happened.
-    """
-    upper = code.upper()
-    if upper == "QUERY_LIMIT_EXCEEDED":
-        at = context.now + timedelta(seconds=QUERY_LIMIT_PAUSE_S)
-        return Throttled(code, description, status, retry_at=at)
-    if upper == "OPERATION_TIME_LIMIT":
+    """The error of a call the portal answered with ``code``; the table is :mod:`b24.codes`."""
+    kind = class_of(code, status, method=context.method, write=context.write)
+    if kind is not Throttled:
+        return kind(code, description, status)
+    if code.upper() == "OPERATION_TIME_LIMIT":
         at = context.now + timedelta(seconds=METHOD_PAUSE_S)
         return Throttled(code, description, status, retry_at=at, method=context.method)
-    if upper in _FAILED or (status >= 500 and upper not in _ACCESS_LOST):
-        return (Ambiguous if context.write else Unavailable)(code, description, status)
-    return _refused(upper, context)(code, description, status)
-
-
-def _refused(code: str, context: Context) -> type[B24Error]:
-    # A portal answers invalid_client to a token it does not know; only the authorisation server means our
-    # client.
-    if code in _EXPIRED or (code == "INVALID_CLIENT" and context.method != OAUTH):
-        return TokenExpired
-    # Refused where no right is needed: REST as a whole is off (the plan, a subscription), not this one call.
-    if code in _ACCESS_LOST or (code == "ACCESS_DENIED" and context.method.lower() in _NEEDS_NO_RIGHTS):
-        return AccessLost
-    # Not an object is missing where none was asked for, but its type.
-    if code in _SETUP or (code == "NOT_FOUND" and context.method.lower() in _NEEDS_ITS_TYPE):
-        return SetupMissing
-    return Unavailable if code in _REFUSED_BUT_PASSING else Rejected
+    at = context.now + timedelta(seconds=QUERY_LIMIT_PAUSE_S)
+    return Throttled(code, description, status, retry_at=at)
 
 
 def read(status: int, body: bytes, context: Context) -> dict[str, Any]:

@@ -280,7 +280,7 @@ class Client:
         started = time.monotonic()
         outcome = "ok"
         try:
-            return self._with_token(run)
+            return self._certainly(method, run)
         except B24Error as error:
             outcome = f"{type(error).__name__}/{error.code}"
             if isinstance(error, AccessLost) and self._viewer_token is None:
@@ -289,6 +289,20 @@ class Client:
         finally:
             ms = round(1000 * (time.monotonic() - started))
             log.info("portal=%d method=%s ms=%d outcome=%s", self.portal_id, method, ms, outcome)
+
+    def _certainly(self, method: str, run: Callable[[Portal], T]) -> T:
+        """Run; a refusal that may mean that the plan has no REST any more is told from one of this call alone.
+
+        Both are ``ACCESS_DENIED``. ``profile`` needs no right, so where it is refused too nothing is let in.
+        """
+        try:
+            return self._with_token(run)
+        except Rejected as error:
+            if error.code.upper() != "ACCESS_DENIED" or self._viewer_token is not None:
+                raise
+            log.info("portal=%d method=%s refused: is anything let in?", self.portal_id, method)
+            self._with_token(lambda portal: self._patiently(portal, "profile", {}, False, None))
+            raise
 
     def _with_token(self, run: Callable[[Portal], T]) -> T:
         """Run with the current token, and once more with a fresh one: a refused token means nothing was

@@ -7,6 +7,7 @@ statuses.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 
 class B24Error(Exception):
@@ -17,7 +18,10 @@ class B24Error(Exception):
         description: the portal's text, localised and possibly HTML: escape it before showing, never match on
             it.
         status: HTTP status, 0 when there was no answer or the error stood inside a batch.
+        hold: why waiting work stops for a person (``b24.store.marks.hold``); "" where it waits by itself.
     """
+
+    hold: ClassVar[str] = ""
 
     def __init__(self, code: str = "", description: str = "", status: int = 0) -> None:
         super().__init__(f"{code or type(self).__name__}: {description}" if description else code)
@@ -59,9 +63,13 @@ class Ambiguous(B24Error):
 class Rejected(B24Error):
     """This call can never pass as it is."""
 
+    hold = "permanent"
+
 
 class SetupMissing(B24Error):
     """A field, type, scope, method or our own configuration is absent: somebody has to set something up."""
+
+    hold = "setup"
 
 
 class AccessLost(B24Error):

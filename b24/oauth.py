@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from b24.answers import OAUTH, Context, read
+from b24.answers import Context, read
+from b24.codes import OAUTH
 from b24.errors import AccessLost, Ambiguous, Rejected, TokenExpired, Unavailable, Untrusted
 from b24.transport import Transport, check_address, origin_of
 

@@ -28,6 +28,7 @@ LATER_S = (2, 5, 15, 60, 300, 900)
 """Waits between attempts; the last one goes on until the portal answers."""
 
 
+TRIES_OF_A_READ = 3
 LEASE_LOST = "LEASE_LOST"
 Commands = Mapping[str, tuple[str, Mapping[str, Any]]]
 
@@ -140,17 +141,22 @@ def failed(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime, certain_
 
 
 def unread(tx: Tx, one: Mark, error: errors.B24Error, *, now: datetime) -> None:
-    """Settle a mark for which something could not be read: what is under way for it stays to be looked up."""
+    """Settle a mark for which something could not be read: what is under way for it stays to be looked up.
+
+    ``ERROR_CORE`` is often passing (the portal was short of memory), so a read that meets it is tried some more times.
+    """
+    if error.code.upper() == "ERROR_CORE" and one.attempts < TRIES_OF_A_READ:
+        marks.retry(tx, one, at=later(one, now), error=str(error))
+        return
     _wait_or_hold(tx, one, error, now)
 
 
 def _wait_or_hold(tx: Tx, one: Mark, error: errors.B24Error, now: datetime) -> None:
+    """The class of the error says which; see the table in :mod:`b24.codes`."""
     if isinstance(error, errors.Throttled):
         marks.retry(tx, one, at=max(error.retry_at, now), error=str(error), counts=False)
-    elif isinstance(error, errors.SetupMissing):
-        marks.hold(tx, one, reason="setup", error=str(error), now=now)
-    elif isinstance(error, errors.Rejected):
-        marks.hold(tx, one, reason="permanent", error=str(error), now=now)
+    elif error.hold:
+        marks.hold(tx, one, reason=error.hold, error=str(error), now=now)
     else:
         marks.retry(tx, one, at=later(one, now), error=str(error))
 

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 SWEEP_S = 600.0
-PROBE_S = 3600.0
-"""How often a portal that let us in no more is asked again (a plan renewed, a block lifted)."""
+PROBE_S = 30.0
+"""How often it is looked which portals that let us in no more are to be asked again (``portals.PROBES_S``)."""
 THREADS = 8
 
 
@@ -75,7 +75,7 @@ class Worker:
     def _probe(self) -> None:
         service = self._running()
         with service.store.reading() as tx:
-            paused = portals.paused_ids(tx)
+            paused = portals.paused_ids(tx, due=service.clock())
         for portal_id in paused:
             self._guarded(partial(service.portals.probe, portal_id))
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b24.answers import OAUTH, Answer, Context, answer_of, batch_answers, classify, command, error_parts, read
+from b24.answers import Answer, Context, answer_of, batch_answers, classify, command, error_parts, read
+from b24.codes import OAUTH
 from b24.errors import (
     AccessLost,
     Ambiguous,
@@ -36,6 +37,13 @@ ERRORS: list[tuple[str, type[B24Error], type[B24Error]]] = [
     ("crm_activity_get_access_denied_empty_code", Rejected, Rejected),
     ("crm_duplicate_findbycomm_error", Rejected, Rejected),
     ("crm_item_get_not_found", Rejected, Rejected),
+    ("crm_item_list_invalid_filter", Rejected, Rejected),
+    ("crm_type_add_error_range", Rejected, Rejected),
+    ("crm_type_get_by_entity_type_id_error_zero", Rejected, Rejected),
+    ("crm_type_get_error_zero", Rejected, Rejected),
+    ("error_no_auth_found_401", TokenExpired, TokenExpired),
+    ("error_wrong_auth_type_403", Rejected, Rejected),
+    ("event_bind_error_event_not_found", Rejected, Rejected),
     ("html_403_forbidden", Unavailable, Unavailable),
     ("html_429_text", Throttled, Throttled),
     ("html_500", Unavailable, Ambiguous),
