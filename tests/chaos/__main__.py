@@ -1,4 +1,4 @@
-"""``make chaos``: days under fire, with the seed of every one of them."""
+"""``make chaos``: every fault of the portal alone and mixed, then days on which processes are killed as well."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import sys
 import time
 
 from tests.chaos.judging import Verdict
+from tests.chaos.matrix import Tried, whole_matrix
 from tests.chaos.playing import Day, Played, play, report
 
 
 def main() -> int:
-    """Play on the databases asked for; the last line sums up, exit code 0 only when nothing was lost."""
+    """Play on the databases asked for; the last line sums up, exit code 0 only when nothing was lost, doubled or
+    overwritten."""
     options = _arguments()
     databases = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
     kills = [options.kills // len(databases)] * len(databases)
@@ -20,6 +22,7 @@ def main() -> int:
     played = []
     for database, number in zip(databases, kills, strict=True):
         sys.stderr.write(f"{database}, seed {options.seed}\n")
+        played += [_as_played(one) for one in whole_matrix(database, options.seed, say=_say)]
         began = time.monotonic()
         played.append(play(_day(database, options, number, len(databases)), say=_say))
         sys.stderr.write(f"{database}: {time.monotonic() - began:.0f} s, struck {played[-1].struck}\n")
@@ -35,6 +38,10 @@ def _day(database: str, options: argparse.Namespace, kills: int, shares: int) ->
     return Day(database, options.seed, kills, guests, (0.2 * each, 1.8 * each))
 
 
+def _as_played(tried: Tried) -> Played:
+    return Played(0, {tried.kind: tried.struck}, tried.verdict, [])
+
+
 def _summed(played: list[Played]) -> Played:
     verdict, struck, errors = Verdict(), dict[str, int](), list[str]()
     for one in played:
@@ -44,7 +51,7 @@ def _summed(played: list[Played]) -> Played:
         errors += one.errors
         for kind, times in one.struck.items():
             struck[kind] = struck.get(kind, 0) + times
-    return Played(played[0].day, sum(one.kills for one in played), struck, verdict, errors)
+    return Played(sum(one.kills for one in played), struck, verdict, errors)
 
 
 _BEGAN = time.monotonic()

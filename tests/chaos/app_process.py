@@ -25,13 +25,14 @@ from waitress.server import create_server
 import handlers
 import placements
 from app import Config, build
+from b24 import portals
 from b24.limits import Limits
 from b24.store import migrate
 from smart_process.sync import worker as background
 
 __all__ = ["alembic", "fast_bitrix24", "flask", "handlers", "migrate", "placements", "psycopg"]
 
-SWEEP_S, TICK_S = 20.0, 0.25
+SWEEP_S, TICK_S, PROBES_S = 20.0, 0.25, (1, 2, 5, 5)
 """A day is played in minutes: what dropped events left behind is swept up as often. Not more often: every sweep and
 what it marks takes from the two requests a second the portal allows."""
 EVERYTHING, WEB, WORKER = "everything", "web", "worker"
@@ -58,7 +59,8 @@ def run(told: Told, player: Connection) -> None:
     log = os.open(told.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 2)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    background.SWEEP_S, background.TICK_S = SWEEP_S, TICK_S
+    background.SWEEP_S, background.TICK_S, background.PROBE_S = SWEEP_S, TICK_S, 1.0
+    portals.PROBES_S = PROBES_S
     built = build(Config(**told.config))
     size, rate = told.bucket
     built.service.portals.limits = Limits(built.service.store, size=size, rate=rate)

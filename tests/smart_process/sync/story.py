@@ -18,6 +18,7 @@ import requests
 import sqlalchemy as sa
 
 from app import create_app
+from b24 import portals
 from b24.sandbox.crm import conversion, duplicates
 from b24.sandbox.crm.schema import read_schema
 from b24.sandbox.crm.store import find
@@ -389,6 +390,7 @@ class Story:
         for _ in range(400):
             self.events_arrived()
             self.drain()
+            self._ask_again_whether_we_may()
             if self._events_pending():
                 continue
             due = self._next_due()
@@ -397,6 +399,14 @@ class Story:
             assert due < until, f"still not settled: {self.waiting()}"
             self.company.clock.move_to(due)
         raise AssertionError(f"never settles: {self.waiting()}")
+
+    def _ask_again_whether_we_may(self) -> None:
+        """What the worker does with a portal that let us in no more."""
+        with self.service.store.reading() as tx:
+            paused = self.company.portal_id in portals.paused_ids(tx)
+        if paused:
+            self.company.clock.move_to(self.service.clock() + timedelta(seconds=portals.PROBES_S[0]))
+            self.service.portals.probe(self.company.portal_id)
 
     def events_arrived(self) -> None:
         """Wait until the queue server has posted what it had."""

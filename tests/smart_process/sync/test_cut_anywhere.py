@@ -90,12 +90,15 @@ class Day:
             self.story.arrives(seat["id"])
             if name != "Второй":
                 self.story.flags(seat["id"], "quote_requested")
-        self.story.edit_card(seats["Второй"]["item_id"], note="обещали образцы", flag_materials_requested="Y")
+        card = seats["Второй"]["item_id"]
+        self.story.insists(
+            lambda: self.story.edit_card(card, note="обещали образцы", flag_materials_requested="Y")
+        )
         self.story.events_arrived()
 
     def evening(self) -> None:
         """The event is closed."""
-        self.story.move_event("closed")
+        self.story.insists(lambda: self.story.move_event("closed"))
         self.story.events_arrived()
 
     @property

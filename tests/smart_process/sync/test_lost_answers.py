@@ -253,19 +253,3 @@ def test_an_object_the_step_breaks_over_is_held_and_the_others_go_on(
     story.mark("participation", held[0][1])
     story.settle()
     assert len(story.cards()) == 3
-
-
-def test_journal_and_portal_agree_after_a_mixed_storm(story: Story) -> None:
-    story.faults(
-        **{"5xx": 0.1, "html_after": 0.1, "reset_after": 0.1, "reset_before": 0.1},
-        event_double=0.2,
-        not_visible=0.2,
-        visible_after_s=0.3,
-        seed=11,
-    )
-    guests = play(story)
-    story.faults()
-    sweep.sweep(story.service, story.company.portal_id)
-    story.settle()
-    assert_whole(story, guests)
-    assert {row["state"] for row in story.rows(t.message)} <= {"sent"}
