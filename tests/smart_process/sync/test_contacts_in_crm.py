@@ -82,7 +82,9 @@ def test_a_restored_contact_beside_another_card_of_the_guest_is_seen_on_the_gues
     story.settle()
     back = story.restore(CONTACT, before)
     story.settle()
-    assert sorted(story.card()["contactIds"]) == sorted(story.seat()["shadow"]["contact_ids"]) == [other, back]
+    assert (
+        sorted(story.card()["contactIds"]) == sorted(story.seat()["shadow"]["contact_ids"]) == [other, back]
+    )
     assert story.waiting() == []
 
 
