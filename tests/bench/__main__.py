@@ -8,10 +8,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import many, sync, web
+from tests.bench import camera, door, many, sync, web
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.world import World, world
 from tests.chaos.playing import postgres_database
@@ -21,10 +21,11 @@ from tests.chaos.playing import postgres_database
 class Sizes:
     """How much is measured; see ``--help``."""
 
-    database: str
+    databases: tuple[str, ...]
     guests: tuple[int, ...]
+    pack: int
     requests: int
-    callers: int
+    callers: tuple[int, ...]
     changes: tuple[int, ...]
     slow_s: float
     events: int
@@ -33,7 +34,9 @@ class Sizes:
     only: tuple[str, ...]
 
 
-PARTS = ("web", "drain", "events", "portals")
+PARTS = ("door", "pack", "camera", "web", "beside", "drain", "events", "portals")
+BY_GUESTS = {"door", "web"}
+OF_THE_PACK = {"pack", "camera"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,26 +44,47 @@ def main(argv: Sequence[str]) -> int:
     sizes, out = _arguments(argv)
     began = time.monotonic()
     figures = measure(sizes)
-    sys.stdout.write(f"{table(figures)}\n{time.monotonic() - began:.0f} s on {sizes.database}\n")
-    out.write_text(as_json(figures, database=sizes.database) + "\n")
+    sys.stdout.write(f"{table(figures)}\n{time.monotonic() - began:.0f} s\n")
+    out.write_text(as_json(figures, databases=sizes.databases) + "\n")
     return 0 if all(one.met for one in figures) else 1
 
 
 def measure(sizes: Sizes) -> list[Figure]:
-    """Everything asked for, one after the other, each on an empty database."""
+    """Everything asked for, one after the other, each on an empty database.
+
+    The door on every database; what has a portal beside it on the last one.
+    """
     figures: list[Figure] = []
-    if "web" in sizes.only:
-        for guests in sizes.guests:
-            with _database(sizes.database) as url:
-                figures += web.measure(url, guests, sizes.requests, sizes.callers)
-    if set(sizes.only) - {"web"}:
-        with _database(sizes.database) as url, world(url) as made:
+    for kind in sizes.databases:
+        found = _without_a_portal(kind, sizes)
+        figures += [replace(one, name=f"{kind}: {one.name}") for one in found]
+    if set(sizes.only) - BY_GUESTS - OF_THE_PACK:
+        with _database(sizes.databases[-1]) as url, world(url) as made:
             figures += _beside_a_portal(made, sizes)
+    return figures
+
+
+def _without_a_portal(kind: str, sizes: Sizes) -> list[Figure]:
+    figures: list[Figure] = []
+    for guests in sizes.guests if BY_GUESTS & set(sizes.only) else ():
+        with _database(kind) as url, door.prepared(url, guests) as ready:
+            if "door" in sizes.only:
+                figures += door.measure(ready, sizes.requests, sizes.callers)
+            if "web" in sizes.only:
+                figures += web.measure(ready, sizes.requests, max(sizes.callers))
+    if len(sizes.guests) > 1:
+        figures += door.flat(figures, min(sizes.guests), max(sizes.guests))
+    if OF_THE_PACK & set(sizes.only):
+        with _database(kind) as url, door.prepared(url, sizes.pack) as ready:
+            figures += door.pack(ready) if "pack" in sizes.only else []
+            figures += camera.measure(ready) if "camera" in sizes.only else []
     return figures
 
 
 def _beside_a_portal(made: World, sizes: Sizes) -> list[Figure]:
     figures: list[Figure] = []
+    if "beside" in sizes.only:
+        figures.append(door.beside_a_slow_portal(made, 2 * min(sizes.changes), sizes.slow_s))
     if "events" in sizes.only:
         figures.append(sync.doubled_events(made, sizes.events))
     for changes in sizes.changes if "drain" in sizes.only else ():
@@ -83,12 +107,22 @@ def _database(kind: str) -> Iterator[str]:
 
 def _arguments(argv: Sequence[str]) -> tuple[Sizes, Path]:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     parser.add_argument(
-        "--guests", type=_numbers, default=(1_000, 100_000), help="of the door, e.g. 1000,100000"
+        "--database",
+        choices=["sqlite", "postgresql"],
+        nargs="+",
+        default=["sqlite", "postgresql"],
+        help="the door is measured on each, what needs a portal on the last",
     )
+    parser.add_argument(
+        "--guests",
+        type=_numbers,
+        default=(1_000, 10_000, 100_000),
+        help="of the door, e.g. 1000,100000",
+    )
+    parser.add_argument("--pack", type=int, default=10_000, help="guests in the offline pack")
     parser.add_argument("--requests", type=int, default=1_000, help="in each of three rounds, of each kind")
-    parser.add_argument("--callers", type=int, default=8, help="phones that scan at once")
+    parser.add_argument("--callers", type=_numbers, default=(1, 4, 16), help="phones that scan at once")
     parser.add_argument(
         "--changes", type=_numbers, default=(1_000, 10_000), help="to be drained, e.g. 1000,10000"
     )
@@ -103,8 +137,9 @@ def _arguments(argv: Sequence[str]) -> tuple[Sizes, Path]:
     given = parser.parse_args(argv)
     out: Path = given.out
     sizes = Sizes(
-        given.database,
+        tuple(given.database),
         given.guests,
+        given.pack,
         given.requests,
         given.callers,
         given.changes,

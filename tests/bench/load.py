@@ -18,10 +18,14 @@ class Timing:
     each: list[float] = field(default_factory=list)
     wall: float = 0.0
 
+    def share(self, part: float) -> float:
+        """So many of all, 0 to 1, were answered within so many seconds."""
+        return sorted(self.each)[min(len(self.each) - 1, int(len(self.each) * part))]
+
     @property
     def p95(self) -> float:
         """Ninety-five of a hundred were answered within so many seconds."""
-        return sorted(self.each)[int(len(self.each) * 0.95)]
+        return self.share(0.95)
 
     @property
     def per_s(self) -> float:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import main
+from tests.bench.door import flat
 from tests.bench.figures import Figure, table
 
 TINY = (
-    "--database sqlite --guests 20 --requests 8 --callers 2 "
+    "--database sqlite --guests 20 --requests 8 --callers 1,2 --pack 30 "
     "--changes 5 --slow-s 0.2 --events 10 --portals 3 --spread-s 0.3"
 )
 
@@ -22,11 +23,20 @@ def test_all_is_measured_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     told = json.loads(out.read_text())
     values = {one["name"]: one["value"] for one in told["figures"]}
     assert list(values) == [
-        "door, 20 guests: p95 against bare",
-        "door, 20 guests: throughput",
-        "portal events, 20 guests: p95 against bare",
-        "portal events, 20 guests: throughput",
-        "memory of a web process, 20 guests",
+        *(
+            f"sqlite: door, 20 guests, {callers}{told}"
+            for callers in ("1 caller", "2 callers")
+            for told in (": p95 against bare", ": throughput", ", batches of 50: throughput")
+        ),
+        "sqlite: portal events, 20 guests: p95 against bare",
+        "sqlite: portal events, 20 guests: throughput",
+        "sqlite: memory of a web process, 20 guests",
+        "sqlite: pack of 30 guests: size on its way",
+        "sqlite: pack of 30 guests: time to build",
+        "sqlite: pack of 30 guests: refresh with nothing new",
+        "sqlite: camera to verdict, 30 guests, with network: median",
+        "sqlite: camera to verdict, 30 guests, without network: median",
+        "door beside a portal of 2 requests/s: p95 against alone",
         "10 doubled events about 40 cards: requests",
         "drain of 5 changes, answered at once: against the limit",
         "drain of 5 changes, answered at once: 503 caused by us",
@@ -38,6 +48,15 @@ def test_all_is_measured_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     assert all(name in shown for name in values)
     assert code == (0 if all(one["met"] for one in told["figures"]) else 1)
+
+
+def test_the_door_is_compared_with_itself_at_another_size() -> None:
+    few, many = (
+        Figure(f"door, {guests} guests, 4 callers: p95 against bare", value, "×")
+        for guests, value in ((100, 1.5), (1000, 1.8))
+    )
+    (one,) = flat([few, many], 100, 1000)
+    assert (one.name, one.value) == ("door, 4 callers: p95 with 1000 guests against 100", pytest.approx(1.2))
 
 
 def test_a_missed_target_is_said() -> None:

@@ -1,4 +1,4 @@
-"""Door and portal events against the bare endpoint, and what a web process holds in memory."""
+"""Portal events against the bare endpoint, and what a web process holds in memory."""
 
 from __future__ import annotations
 
@@ -7,69 +7,52 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 import sqlalchemy as sa
 
 from b24.secrets import Secrets
 from b24.store.engine import Store
-from b24.store.migrate import upgrade
 from b24.store.tables import mark, portal
-from smart_process.demo.bench_data import GATE, fill
 from smart_process.schema import Binding, TypeBinding
-from smart_process.store import bench_data, setups
+from smart_process.store import setups
+from tests.bench.door import Prepared, against
 from tests.bench.figures import Figure
 from tests.bench.load import Timing, hammer
-from tests.bench.served import Server, Told, make_bare, running
+from tests.bench.served import Server, Told, running
 
 TOKEN = "a" * 32
 ROUNDS = 3
 TYPE_NAMES = ("event", "participation", "deal")
 
 
-def measure(database_url: str, participations: int, requests: int, callers: int) -> list[Figure]:
-    """Door, intake and memory on an empty database, filled with so many participations.
+def measure(ready: Prepared, requests: int, callers: int) -> list[Figure]:
+    """Intake of portal events, and what a web process holds when it has answered a whole pack as well.
 
     Args:
         requests: of each kind in one round; there are three, the bare endpoint and ours in turn.
     """
-    key = Secrets.new_key()
-    config = {
-        "database_url": database_url,
-        "public_url": "https://bench.invalid",
-        "client_id": "bench",
-        "client_secret": "bench",
-        "keys": (key,),
-    }
-    store = Store(database_url)
+    config, participations = ready.config, len(ready.tickets)
+    store = Store(config["database_url"])
     try:
-        upgrade(store)
-        tickets, device = fill(store, participations, datetime.now(UTC))
-        make_bare(store, tickets)
         with store.transaction() as tx:
-            tx.execute(sa.update(portal).values(application_token=Secrets((key,)).encrypt(TOKEN)))
+            told = Secrets(config["keys"]).encrypt(TOKEN)
+            tx.execute(sa.update(portal).values(application_token=told))
             kinds = {
                 name: asdict(TypeBinding(number, number)) for number, name in enumerate(TYPE_NAMES, 1_000)
             }
             setups.write_binding(tx, 1, Binding.from_json(kinds))
-            bench_data.count_anew(tx)
     finally:
         store.close()
     with running(Told("bare", config)) as bare, running(Told("app", config)) as app:
-        scans, floor = _alternately(
-            bare, app, "/api/v1/scans", _scans(tickets, device), tickets, requests, callers
-        )
         events, low = _alternately(
-            bare, app, "/b24/events", _events(participations), tickets, requests, callers
+            bare, app, "/b24/events", _events(participations), ready.tickets, requests, callers
         )
-        _whole_pack(app, device)
-        assert _marked(database_url) > 1, "the events left no trace"
+        _whole_pack(app, ready.token)
+        assert _marked(config["database_url"]) > 1, "the events left no trace"
         return [
-            *_against(f"door, {participations} guests", scans, floor, at_least=0.5),
-            *_against(f"portal events, {participations} guests", events, low),
+            *against(f"portal events, {participations} guests", events, low),
             Figure(f"memory of a web process, {participations} guests", app.peak_mb, "MB", note="peak"),
         ]
 
@@ -81,15 +64,6 @@ def _marked(database_url: str) -> int:
             return tx.scalar(sa.select(sa.func.count()).where(mark.c.kind == "pull")) or 0
     finally:
         store.close()
-
-
-def _against(what: str, ours: Timing, floor: Timing, at_least: float | None = None) -> list[Figure]:
-    waits = f"{1000 * ours.p95:.1f} ms against {1000 * floor.p95:.1f} ms"
-    speed = f"{ours.per_s:.0f}/s against {floor.per_s:.0f}/s"
-    return [
-        Figure(f"{what}: p95 against bare", ours.p95 / floor.p95, "×", at_most=2, note=waits),
-        Figure(f"{what}: throughput", ours.per_s / floor.per_s, "×", at_least=at_least, note=speed),
-    ]
 
 
 class _Kind:
@@ -109,20 +83,6 @@ def _alternately(
         hammer(floor, bare.port, "/bare", simple, json_type, callers)
         hammer(ours, app.port, path, [kind.body(dice) for _ in range(requests)], kind.headers, callers)
     return ours, floor
-
-
-def _scans(tickets: Sequence[str], device: str) -> _Kind:
-    def body(dice: random.Random) -> bytes:
-        scan = {
-            "scan_id": UUID(int=dice.getrandbits(128)).hex,
-            "ticket": dice.choice(tickets),
-            "gate": GATE,
-            "scanned_at": datetime.now(UTC).isoformat(),
-            "direction": "entry",
-        }
-        return json.dumps({"scans": [scan]}).encode()
-
-    return _Kind({"Content-Type": "application/json", "Authorization": f"Bearer {device}"}, body)
 
 
 def _events(participations: int) -> _Kind:
