@@ -87,7 +87,6 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     ),
     "note_vip": ("Важный гость", "Important guest", "Маңызды қонақ"),
     "note_promise": ("Обещано", "Promised", "Уәде етілді"),
-    "note_note": ("Заметка", "Note", "Жазба"),
     "colleagues_expected": (
         "Ждём из этой компании: {n}",
         "Expected of this company: {n}",

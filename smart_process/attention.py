@@ -9,12 +9,14 @@ VIP = "high"
 LONGEST = 80
 
 
-def notes(potential: str, promises: Sequence[str]) -> tuple[Mapping[str, str], ...]:
+def notes(potential: str, told: str, promises: Sequence[str]) -> tuple[Mapping[str, str], ...]:
     """Notes about a guest, the most important first.
 
     Args:
         potential: of the company's segment.
+        told: what the organiser wrote on the card for the door: speaker, press.
         promises: titles of what was promised at earlier events and is still open.
     """
     found = [{"kind": "vip", "text": ""}] if potential == VIP else []
+    found += [{"kind": "told", "text": told[:LONGEST]}] if told else []
     return (*found, *({"kind": "promise", "text": title[:LONGEST]} for title in promises))

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     FLAG_SET = "flag_set"  # flag, product_line?
     FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?, line_only: the flag itself stays
     NOTE = "note"  # text
+    DOOR_NOTE = "door_note"  # text: what phones at the door show of a guest (speaker, press); history only
     STAGE_MOVED = "stage_moved"  # to, from: by a person in the CRM
     CANCELLED = "cancelled"  # by the guest
     NO_SHOW = "no_show"

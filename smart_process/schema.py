@@ -256,6 +256,16 @@ _PARTICIPATION = TypeSpec(
         ),
         FieldSpec("note", "NOTE", "string", Words("Заметка", "Note", "Ескертпе")),
         FieldSpec(
+            "door_note",
+            "DOOR_NOTE",
+            "string",
+            Words(
+                "На входе сказать (докладчик, пресса…)",
+                "To be told at the door (speaker, press…)",
+                "Кіреберісте айту (спикер, баспасөз…)",
+            ),
+        ),
+        FieldSpec(
             "registered_at",
             "REGISTERED",
             "datetime",
@@ -333,7 +343,7 @@ _PARTICIPATION = TypeSpec(
         (
             "main",
             Words("Участник", "Guest", "Қатысушы"),
-            ("TITLE", "CLIENT", "PARENT:event", "PARENT:2", "ASSIGNED_BY_ID"),
+            ("TITLE", "CLIENT", "PARENT:event", "PARENT:2", "door_note", "ASSIGNED_BY_ID"),
         ),
         (
             "activity",

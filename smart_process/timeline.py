@@ -71,6 +71,7 @@ def _what(one: NewFact, _: Translator) -> str:
         Kind.FLAG_SET: _flag_set,
         Kind.FLAG_WITHDRAWN: _flag_withdrawn,
         Kind.NOTE: lambda fact, say: str(say("Заметка: %(note)s", note=fact.data.get("text", ""))),
+        Kind.DOOR_NOTE: _door_note,
         Kind.STAGE_MOVED: _moved,
         Kind.MESSAGE_SENT: _sent,
         Kind.OUTCOME_CREATED: _handed,
@@ -117,6 +118,11 @@ def _flag(one: NewFact, _: Translator) -> str:
     key, line = str(one.data.get("flag", "")), one.data.get("product_line")
     title = FLAGS[key].get(_.lang) if key in FLAGS else key
     return f"{title} ({line})" if line else title
+
+
+def _door_note(one: NewFact, _: Translator) -> str:
+    text = str(one.data.get("text") or "")
+    return _("На входе сказать: %(note)s", note=text) if text else _("На входе ничего не говорить")
 
 
 def _moved(one: NewFact, _: Translator) -> str:

@@ -42,6 +42,8 @@ _GUESTS = (
         _h.phone,
         _h.id.label("person_id"),
         sa.func.coalesce(_a.potential, "").label("potential"),
+        # As people typed it on the card.
+        _p.shadow["door_note"].as_string().label("door_note"),
     )
     .select_from(
         t.participation.join(t.person, _h.id == _p.person_id).outerjoin(
@@ -159,6 +161,8 @@ def _guest(ticket: str, row: Any, promises: Mapping[str, str], *, listed: bool) 
         position=row.position,
         phone=row.phone,
         product_lines=tuple(row.product_lines),
-        notes=notes(row.potential, [promises[one] for one in subjects if one in promises]),
+        notes=notes(
+            row.potential, row.door_note or "", [promises[one] for one in subjects if one in promises]
+        ),
         listed=listed and row.removed_at is None,
     )

@@ -17,7 +17,7 @@ from smart_process.schema import FLAGS, flag_field, flag_of
 from smart_process.sync.picture import Picture, number
 
 Item = Mapping[str, Any]
-TYPED = frozenset({"note", "product_lines", *(flag_field(flag) for flag in FLAGS)})
+TYPED = frozenset({"note", "door_note", "product_lines", *(flag_field(flag) for flag in FLAGS)})
 """Fields that belong to people as much as to us; the others of ours are written back when somebody edits them."""
 LOOKS = "_looks"
 """In a shadow: how many looks found something a person had typed."""
@@ -53,6 +53,8 @@ def facts(item: Item, typed: Picture, before: Mapping[str, Any], *, looks: int) 
 def _of_field(name: str, value: Any, before: Any, by: str, at: datetime, key: str) -> list[NewFact]:
     if name == "note":
         return [NewFact(Kind.NOTE, at, by, key, data={"text": value})]
+    if name == "door_note":
+        return [NewFact(Kind.DOOR_NOTE, at, by, key, data={"text": value})]
     if name == "product_lines":
         return [
             *(_line(Kind.FLAG_SET, line, by, at, key) for line in value if line not in (before or [])),

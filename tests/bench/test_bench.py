@@ -56,7 +56,8 @@ def test_the_door_is_compared_with_itself_at_another_size() -> None:
         for guests, value in ((100, 1.5), (1000, 1.8))
     )
     (one,) = flat([few, many], 100, 1000)
-    assert (one.name, one.value) == ("door, 4 callers: p95 with 1000 guests against 100", pytest.approx(1.2))
+    assert one.name == "door, 4 callers: p95 with 1000 guests against 100"
+    assert one.value == pytest.approx(1.2)
 
 
 def test_a_missed_target_is_said() -> None:

@@ -170,6 +170,8 @@ def test_a_cancelled_and_a_removed_guest_are_refused_and_a_removed_one_is_not_fo
 
 def test_notes_say_who_is_important_and_what_was_promised(door: Door) -> None:
     guest = door.guest(company_id=17)
+    with door.store.transaction() as tx:
+        tx.execute(sa.update(t.participation).values(shadow={"door_note": "Докладчик"}))
     earlier = add_event(door.store, door.portal_id)
     with door.store.transaction() as tx:
         tx.execute(
@@ -198,6 +200,7 @@ def test_notes_say_who_is_important_and_what_was_promised(door: Door) -> None:
         )
     assert record_of(fetched(door).json, guest)["notes"] == [
         {"kind": "vip", "text": ""},
+        {"kind": "told", "text": "Докладчик"},
         {"kind": "promise", "text": "Отправить расчёт"},
     ]
 

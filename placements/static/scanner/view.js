@@ -70,8 +70,9 @@ export class View extends EventTarget {
   }
 }
 
-// "vip", "promise", "note": a word and, where there is one, what it is about.
+// "vip", "promise": a word and, where there is one, what it is about; "told": what the organiser wrote, as it is.
 function noteLine({ kind, text }) {
+  if (kind === "told") return make("li", "note note-told", text);
   const line = make("li", `note note-${kind}`, say(`note_${kind}`));
   if (text) line.append(`: ${text}`);
   return line;

@@ -20,6 +20,7 @@ from smart_process.people import Identity
 from smart_process.schema import COMPANY
 from smart_process.settings import SegmentFields
 from smart_process.store import event_gates, journal, participations, setups
+from smart_process.store import pack as pack_rows
 from smart_process.store.people import find_or_add_person
 from tests.eventually import eventually
 from tests.smart_process.sync.story import Story, unique, writes
@@ -138,6 +139,36 @@ def test_a_thousand_scans_are_answered_while_the_portal_is_silent(story: Story) 
         )["items"]
     }
     assert (len(found), set(found.values())) == (GUESTS, {arrived})
+
+
+def test_what_the_organiser_writes_for_the_door_is_on_the_phone_with_the_next_refresh(story: Story) -> None:
+    story.registers(story.guest("Докладчиков"))
+    story.settle()
+    seat, door = story.seat(), phone(story)
+
+    def asked(path: str) -> dict[str, Any]:
+        reply = story.rest.http.get(
+            f"{story.service.public_url}/api/v1/{path}",
+            headers={"Authorization": f"Bearer {door.token}"},
+            timeout=20,
+        )
+        assert reply.status_code == 200, reply.text
+        told: dict[str, Any] = reply.json()
+        return told
+
+    whole = asked("pack")
+    story.edit_card(seat["item_id"], door_note="Докладчик, проводить в зал А")
+    story.settle()
+    fresh = asked(f"pack?since={whole['version']}")
+    assert not fresh["whole"]
+    with story.service.store.reading() as tx:
+        (guest,) = pack_rows.everybody(tx, story.company.portal_id, story.event["id"])
+    assert guest.notes == ({"kind": "told", "text": "Докладчик, проводить в зал А"},)
+    assert [one[0] for one in fresh["guests"]] == [one[0] for one in whole["guests"]]
+    # It stays the organiser's: an arrival written to the card leaves it alone.
+    door.scans([door.scan(seat["ticket"])])
+    story.settle()
+    assert (story.card()["door_note"], story.card()["stage"]) == ("Докладчик, проводить в зал А", "arrived")
 
 
 @pytest.fixture
