@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+    from b24.store.clock import SharedClock
+    from b24.store.engine import Store
     from smart_process.service import Service
+    from smart_process.sync.queue import Nudges
     from smart_process.sync.worker import Worker
 
 HERE = Path(__file__).parent
@@ -54,50 +57,82 @@ class Config:
 
 @dataclass(frozen=True)
 class Built:
-    """A wired app: the web side, the background side, and what both share."""
+    """A wired app: the web side, the background side, and what both share.
+
+    ``worker`` works in this process; with ``nudges`` workers of their own do, and are told of what there is to do.
+    """
 
     web: Flask
     worker: Worker
     service: Service
+    nudges: Nudges | None = None
+    clock: SharedClock | None = None
 
     def close(self) -> None:
         """End background work and connections; what waits, waits in the marks."""
         self.worker.stop()
+        if self.nudges is not None:
+            self.nudges.close()
+        if self.clock is not None:
+            self.clock.close()
         self.service.portals.close()
         self.service.store.close()
 
 
-def build(config: Config, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Built:
-    """Open the database (upgrading it), and wire web and background; nothing runs yet."""
+def build(config: Config, *, at_scale: bool = False) -> Built:
+    """Open the database (upgrading it), and wire web and background; nothing runs yet.
+
+    Args:
+        at_scale: workers of their own do what is to be done (PostgreSQL).
+    """
     from b24.client import Portals
     from b24.oauth import ORIGINS, OAuth
     from b24.secrets import Secrets
+    from b24.store.clock import SharedClock
     from b24.store.engine import Store
     from b24.store.migrate import upgrade
     from b24.transport import Transport
     from smart_process.service import Service
+    from smart_process.store.setups import renew_all_secrets
     from smart_process.sync.worker import Worker
 
     store = Store(config.database_url)
     upgrade(store)
     secrets = Secrets(config.keys)
+    renew_all_secrets(store, secrets)
+    shared = None if store.is_sqlite else SharedClock(store)
+    clock: Callable[[], datetime] = shared or (lambda: datetime.now(UTC))
     transport = Transport(cut_s=10, allow_origin=config.local_origin)
     origins = (config.local_origin,) if config.local_origin else ORIGINS
     oauth = OAuth(config.client_id, config.client_secret, origins, transport=transport, clock=clock)
     portals = Portals(
-        store, secrets, oauth, clock=clock, cut_s=config.cut_s, allow_origin=config.local_origin
+        store,
+        secrets,
+        oauth,
+        clock=clock,
+        cut_s=config.cut_s,
+        allow_origin=config.local_origin,
+        now=lambda: clock().timestamp(),
     )
     worker = Worker()
+    nudges = _nudges(store) if at_scale else None
     service = Service(
         store=store,
         clock=clock,
         secrets=secrets,
         portals=portals,
         public_url=config.public_url.rstrip("/"),
-        wake=worker.wake,
+        wake=worker.wake if nudges is None else nudges.wake,
         local_smtp=config.local_origin is not None,
     )
-    return Built(create_app(service, devices_only=config.devices_only), worker, service)
+    return Built(create_app(service, devices_only=config.devices_only), worker, service, nudges, shared)
+
+
+def _nudges(store: Store) -> Nudges:
+    from b24.store import queue
+    from smart_process.sync.queue import Nudges
+
+    return Nudges(queue.connection(store))
 
 
 def create_app(service: Service, *, devices_only: bool = False) -> Flask:
@@ -106,6 +141,7 @@ def create_app(service: Service, *, devices_only: bool = False) -> Flask:
 
     import handlers
     import placements
+    from b24 import logs
 
     web = Flask(
         __name__,
@@ -119,6 +155,7 @@ def create_app(service: Service, *, devices_only: bool = False) -> Flask:
     else:
         handlers.register(web, service)
         placements.register(web, service)
+    web.before_request(lambda: logs.about(None))
     web.after_request(_headers)
     return web
 
@@ -141,6 +178,7 @@ def main(argv: Sequence[str]) -> int:
     commands: Mapping[str, Callable[[Sequence[str]], int]] = {
         "demo": _demo,
         "serve": _serve,
+        "worker": _worker,
         "doctor": _doctor,
         "sandbox": _sandbox,
         "bench-data": _bench_data,
@@ -149,7 +187,8 @@ def main(argv: Sequence[str]) -> int:
         return commands[command](rest)
     sys.stderr.write(
         "python app.py demo     the app with a local portal and a partner conference in it\n"
-        "python app.py serve    the app for real portals: web and background work in one process\n"
+        "python app.py serve    the app for real portals: web and background work in one process, or many of web\n"
+        "python app.py worker   background work beside serve --workers, as many as you like\n"
         "python app.py doctor   what is wrong with the portals, and what to do about it\n"
         "python app.py sandbox  only the local portal\n"
         "python app.py bench-data  a database of any size to load the door with\n"
@@ -186,6 +225,12 @@ def _serve(argv: Sequence[str]) -> int:
         "and, unless SQLite in ./data will do, DATABASE_URL. With DATABASE_URL alone it answers phones only: "
         "no portal is served, nothing is synchronised.",
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="web processes; more than one need PostgreSQL, and python app.py worker for the background work",
+    )
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, behind your https proxy")
     parser.add_argument(
@@ -198,14 +243,116 @@ def _serve(argv: Sequence[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    _log_to_console()
+    if options.workers > 1 and _is_sqlite(config):
+        sys.stderr.write("several web processes need PostgreSQL: name one in DATABASE_URL\n")
+        return 2
+    log_to_console()
+    return _unless_away(lambda: serve(config, options.host, options.port, options.proxy, options.workers))
+
+
+def _worker(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="app.py worker",
+        description="Background work on PostgreSQL, beside serve --workers; any number of these on any number of "
+        "machines. The environment is that of serve. SIGTERM ends it after the requests under way.",
+    )
+    parser.parse_args(argv)
+    try:
+        config = _config(os.environ)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if config.devices_only or _is_sqlite(config):
+        sys.stderr.write("a worker needs the environment of serve, with PostgreSQL in DATABASE_URL\n")
+        return 2
+    log_to_console()
+    return _unless_away(lambda: work(config))
+
+
+def _is_sqlite(config: Config) -> bool:
+    return config.database_url.startswith("sqlite")
+
+
+def _unless_away(run: Callable[[], int]) -> int:
+    from b24.store.engine import DatabaseAway
+
+    try:
+        return run()
+    except DatabaseAway as error:
+        sys.stderr.write(f"the database does not answer: {error.orig}\n")
+        return 1
+
+
+def work(config: Config) -> int:
+    """Background work until the process is asked to end."""
+    from smart_process.sync import queue
+
+    built = build(config, at_scale=True)
+    try:
+        queue.work(built.service)
+    finally:
+        built.close()
+    return 0
+
+
+def serve(config: Config, host: str, port: int, proxy: str | None, processes: int) -> int:
+    """Answer requests until the process is asked to end: alone and with the background work, or in several processes
+    (PostgreSQL) without it."""
+    if processes > 1:
+        return _serve_many(config, host, port, proxy, processes)
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
-    running = Running(config, options.host, options.port, proxy=options.proxy)
+    running = Running(config, host, port, proxy=proxy)
     stopping.wait()
     running.stop()
     return 0
+
+
+def _serve_many(config: Config, host: str, port: int, proxy: str | None, processes: int) -> int:
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.glogging import Logger
+
+    from b24.store.engine import Store
+    from b24.store.migrate import upgrade
+
+    class Lines(Logger):  # type: ignore[misc]
+        def setup(self, cfg: Any) -> None:
+            """Its lines go where all lines go."""
+            self.error_log.propagate = True
+
+    class Web(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            settings = {
+                "bind": f"{host}:{port}",
+                "workers": processes,
+                "worker_class": "gthread",
+                "threads": 16,
+                "timeout": 60,
+                "logger_class": Lines,
+                "control_socket_disable": True,
+            }
+            for name, value in settings.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            """In each process, after it was forked."""
+            return _behind(proxy, build(config, at_scale=True).web)
+
+    # Once, and before anything listens: what is wrong with the database is said here.
+    store = Store(config.database_url)
+    upgrade(store)
+    store.close()
+    Web().run()
+    return 0
+
+
+def _behind(proxy: str | None, web: Any) -> Any:
+    """Believe X-Forwarded-For of this address and of nobody else."""
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    proxied = ProxyFix(web, x_for=1, x_proto=0, x_host=0)
+    return lambda environ, start: (proxied if environ["REMOTE_ADDR"] == proxy else web)(environ, start)
 
 
 def _doctor(argv: Sequence[str]) -> int:
@@ -238,13 +385,13 @@ def _doctor(argv: Sequence[str]) -> int:
         built.close()
 
 
-def _log_to_console() -> None:
-    """Every line through the filter that knows which paths are secrets (tickets, enrolment, personal links)."""
-    from handlers.privacy import MaskedPaths
+def log_to_console() -> None:
+    """Every line with its portal and without secrets (tokens, and the paths of tickets, enrolment, personal links)."""
+    from b24.logs import JsonLines
+    from handlers.privacy import mask_path
 
     console = logging.StreamHandler()
-    console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    console.addFilter(MaskedPaths())
+    console.setFormatter(JsonLines(mask_path))
     logging.basicConfig(level=logging.INFO, handlers=[console])
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from b24 import call_log
+from b24 import call_log, logs
 from b24 import portals as stored_portals
 from b24.answers import MAX_BATCH, Answer, Context, answer_of, batch_answers, command, read
 from b24.errors import (
@@ -54,6 +54,7 @@ class Portals:
         cut_s: when a portal gives a request up (60 s); how long answers are waited for follows from it.
         bucket: requests a portal takes at once and per second; ``(250, 5.0)`` on Enterprise.
         allow_origin: the one plain-http origin of this machine the demo or a test started itself.
+        now: seconds since the epoch as all processes count them, for the request limits.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Portals:
         cut_s: float = 60,
         bucket: tuple[int, float] = (50, 2.0),
         allow_origin: str | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.secrets = secrets
@@ -73,7 +75,7 @@ class Portals:
         self.clock = clock
         self.cut_s = cut_s
         self.transport = Transport(cut_s=cut_s, allow_origin=allow_origin)
-        self.limits = Limits(store, size=bucket[0], rate=bucket[1])
+        self.limits = Limits(store, size=bucket[0], rate=bucket[1], now=now)
         self.tokens = Tokens(store, secrets, oauth, clock)
 
     def client(self, portal_id: int) -> Client:
@@ -113,7 +115,7 @@ class Portals:
             with self.store.transaction() as tx:
                 calls.write(tx, portal_id, [line])
         except DatabaseAway:
-            log.warning("portal=%d a call could not be logged", portal_id)
+            log.warning("a call could not be logged")
 
     def close(self) -> None:
         """Close pooled connections, those of the authorisation server too."""
@@ -277,18 +279,19 @@ class Client:
 
     def _watched(self, method: str, run: Callable[[Portal], T]) -> T:
         """One line in the log per call; lost access pauses the portal."""
-        started = time.monotonic()
-        outcome = "ok"
-        try:
-            return self._certainly(method, run)
-        except B24Error as error:
-            outcome = f"{type(error).__name__}/{error.code}"
-            if isinstance(error, AccessLost) and self._viewer_token is None:
-                self._portals.tokens.lose(self.portal_id, error)
-            raise
-        finally:
-            ms = round(1000 * (time.monotonic() - started))
-            log.info("portal=%d method=%s ms=%d outcome=%s", self.portal_id, method, ms, outcome)
+        with logs.of_portal(self.portal_id):
+            started = time.monotonic()
+            outcome = "ok"
+            try:
+                return self._certainly(method, run)
+            except B24Error as error:
+                outcome = f"{type(error).__name__}/{error.code}"
+                if isinstance(error, AccessLost) and self._viewer_token is None:
+                    self._portals.tokens.lose(self.portal_id, error)
+                raise
+            finally:
+                ms = round(1000 * (time.monotonic() - started))
+                log.info("method=%s ms=%d outcome=%s", method, ms, outcome)
 
     def _certainly(self, method: str, run: Callable[[Portal], T]) -> T:
         """Run; a refusal that may mean that the plan has no REST any more is told from one of this call alone.
@@ -300,7 +303,7 @@ class Client:
         except Rejected as error:
             if error.code.upper() != "ACCESS_DENIED" or self._viewer_token is not None:
                 raise
-            log.info("portal=%d method=%s refused: is anything let in?", self.portal_id, method)
+            log.info("method=%s refused: is anything let in?", method)
             self._with_token(lambda portal: self._patiently(portal, "profile", {}, False, None))
             raise
 

@@ -61,5 +61,10 @@ def release(tx: Tx, portal_id: int, owner: str, now: datetime, *, name: str = DR
     )
 
 
+def held(tx: Tx, now: datetime, *, name: str = DRAIN) -> set[int]:
+    """Portals somebody holds this lease of now."""
+    return set(tx.scalars(sa.select(table.c.portal_id).where(table.c.name == name, table.c.until > now)))
+
+
 def _is(portal_id: int, name: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.portal_id == portal_id, table.c.name == name)

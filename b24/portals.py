@@ -223,6 +223,20 @@ def move_endpoint(tx: Tx, portal_id: int, *, old: str, new: str, now: datetime) 
     )
 
 
+def renew_secrets(tx: Tx, secrets: Secrets) -> int:
+    """Encrypt stored tokens with the newest key; says how many portals were changed."""
+    names = ("access_token", "refresh_token", "application_token")
+    changed = 0
+    rows = tx.execute(sa.select(table.c.id, *(table.c[name] for name in names)).with_for_update()).mappings()
+    for row in rows.all():
+        values = {name: secrets.renewed(row[name]) for name in names if row[name]}
+        values = {name: value for name, value in values.items() if value is not None}
+        if values:
+            tx.execute(sa.update(table).where(table.c.id == row["id"]).values(values))
+            changed += 1
+    return changed
+
+
 def _tokens(grant: Grant, secrets: Secrets) -> dict[str, Any]:
     return {
         "access_token": secrets.encrypt(grant.access_token),

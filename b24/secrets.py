@@ -32,7 +32,8 @@ class Secrets:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys or min(map(len, keys)) < MIN_KEY_LENGTH:
             raise ValueError(f"secret keys need at least {MIN_KEY_LENGTH} characters")
-        self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "encrypt"))) for key in keys])
+        boxes = [Fernet(base64.urlsafe_b64encode(_derive(key, "encrypt"))) for key in keys]
+        self._newest_box, self._box = boxes[0], MultiFernet(boxes)
         self._newest = keys[0]
         # itsdangerous signs with the last key of the list.
         self._signing_keys = [_derive(key, "sign") for key in reversed(keys)]
@@ -51,6 +52,17 @@ class Secrets:
             return self._box.decrypt(text.encode()).decode()
         except InvalidToken:
             raise SetupMissing("SECRET_KEY", "stored secrets were encrypted with another key") from None
+
+    def renewed(self, text: str) -> str | None:
+        """The same secret under the newest key; ``None`` where it is already, or no key of ours reads it."""
+        try:
+            self._newest_box.decrypt(text.encode())
+        except InvalidToken:
+            try:
+                return self._box.rotate(text.encode()).decode()
+            except InvalidToken:
+                return None
+        return None
 
     def key_for(self, purpose: str) -> bytes:
         """32 bytes for one purpose, the same as long as the newest key stays."""

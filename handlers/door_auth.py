@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import current_app, request
 
+from b24 import logs
 from b24.store.engine import Tx
 from handlers.envelopes import Envelope, Unreadable, envelope, moment
 from handlers.problems import Problem
@@ -49,9 +50,11 @@ def bearer() -> str:
 def device_of(tx: Tx, *, now: datetime) -> Device:
     """The device that calls. ``Problem`` unless it may act."""
     try:
-        return devices.authenticate(tx, bearer(), now=now)
+        device = devices.authenticate(tx, bearer(), now=now)
     except devices.DeviceRefused as refused:
         raise refusal(refused) from refused
+    logs.about(device.portal_id)
+    return device
 
 
 def entries(service: Service, name: str, *, now: datetime) -> Envelope:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, json, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from b24 import framing, portals
+from b24 import framing, logs, portals
 from b24.errors import AccessLost, B24Error, Malformed, SetupMissing, Untrusted
 from b24.launch import Viewer, accept_installation, parse_launch
 from b24.page_session import HEADER, MAX_AGE_S, PageSession
@@ -66,6 +66,7 @@ def blueprint(service: Service) -> Blueprint:
         except (Untrusted, KeyError, ValueError):
             return _problem(401, "expired", "Страница установки открыта слишком давно. Обновите её.", "ru")
         try:
+            logs.about(portal_id)
             progress = _provision(service, portal_id, language).step(run)
         except StaleRun:
             return _problem(409, "stale", "Установка начата заново в другом окне. Закройте это.", language)
@@ -118,6 +119,7 @@ def _provision(service: Service, portal_id: int, language: str) -> Provision:
 
 
 def _begin(service: Service, viewer: Viewer, language: str) -> ResponseReturnValue:
+    logs.about(viewer.portal_id)
     origin = _first_settings(service, viewer.portal_id, language)
     progress = _provision(service, viewer.portal_id, language).start()
     claims = {"portal_id": viewer.portal_id, "run": progress.run, "language": language}

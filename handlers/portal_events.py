@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from b24 import portals
+from b24 import logs, portals
 from b24.errors import Malformed, Untrusted
 from b24.events import PortalEvent, parse_event, verify_event
 from b24.portals import Portal
@@ -56,6 +56,7 @@ def _take(service: Service, gathering: Gathering, event: PortalEvent) -> None:
     with service.store.reading() as tx:
         portal = verify_event(event, portals.by_member(tx, service.secrets, event.member_id))
         binding = setups.read(tx, portal.id).binding
+    logs.about(portal.id)
     if reaction is not None:
         reaction(service, portal, event)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 from flask import Blueprint, Response
@@ -31,12 +30,3 @@ def keep_private(blueprint: Blueprint) -> None:
 def mask_path(text: str) -> str:
     """An address, or a log line with one, without the secrets of tickets, personal links and enrolment."""
     return _SECRET_PARAMETER.sub(r"\1***", _SECRET_SEGMENT.sub(r"\1***", text))
-
-
-class MaskedPaths(logging.Filter):
-    """Keeps secret addresses out of a log: add it to every handler that may write request lines."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the message; every record passes."""
-        record.msg, record.args = mask_path(record.getMessage()), ()
-        return True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
 
+from b24 import logs
 from b24.errors import Untrusted
 from b24.store.engine import Tx
 from handlers.guest_pages import answer, guest_language, page, wants_json
@@ -83,6 +84,7 @@ def _visit(service: Service, code: str) -> Visit | None:
         if event is None:
             return None
         settings = setups.read(tx, event.portal_id).settings
+    logs.about(event.portal_id)
     return Visit(service, event, settings, guest_language(settings.language))
 
 

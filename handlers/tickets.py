@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from b24 import logs
 from b24.errors import Untrusted
 from handlers.guest_pages import guest_language, page
 from handlers.privacy import keep_private
@@ -97,6 +98,7 @@ def _page(service: Service, ticket: Ticket, status: int = 200, problem: str = ""
 
 
 def _language(service: Service, ticket: Ticket) -> Translator:
+    logs.about(ticket.event.portal_id)
     with service.store.reading() as tx:
         return guest_language(setups.read(tx, ticket.event.portal_id).settings.language)
 

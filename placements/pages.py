@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from b24 import framing, portals
+from b24 import framing, logs, portals
 from b24.errors import B24Error, Malformed, Untrusted
 from b24.launch import Launch, Viewer, heal, parse_launch, verify_page, verify_viewer
 from b24.page_session import HEADER, RENEWABLE_S, PageSession
@@ -138,6 +138,7 @@ def _launched(service: Service, page: str, tab: Tab) -> ResponseReturnValue:
     # First, so that an invented placement makes us read nothing at all.
     item = _opened_item(launch, page, binding) if binding else None
     viewer = _proved(service, launch, item is not None)
+    logs.about(viewer.portal_id)
     if portal is None or binding is None:
         return _unfinished(portal, language)
     if portal.state == portals.PAUSED:

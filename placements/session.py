@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 from flask import Response, json, request
 from flask.typing import ResponseReturnValue
 
-from b24 import portals
+from b24 import logs, portals
 from b24.client import Client
 from b24.errors import B24Error, Rejected, SetupMissing, Untrusted
 from b24.launch import Viewer, verify_viewer
@@ -157,6 +157,7 @@ def _active(service: Service, session: PageSession) -> PageSession:
         portal = portals.by_id(tx, service.secrets, session.portal_id)
     if portal is None or portal.state == portals.UNINSTALLED:
         raise Untrusted("NOT_INSTALLED")
+    logs.about(session.portal_id)
     return session
 
 

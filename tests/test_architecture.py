@@ -19,6 +19,8 @@ ONLY_THERE = {
     "sqlalchemy": ("b24/store/", "b24/leases.py", "b24/limits.py", "b24/portals.py", "smart_process/store/"),
     "alembic": ("b24/store/", "smart_process/store/"),
     "psycopg": ("b24/store/",),
+    "procrastinate": ("b24/store/queue.py", "smart_process/sync/queue.py"),
+    "gunicorn": ("app.py",),
     "aiosmtpd": ("b24/sandbox/",),
     **dict.fromkeys(NETWORK, ("b24/", "smart_process/demo")),
 }

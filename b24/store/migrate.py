@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from b24.store import queue
 from b24.store.engine import Store, Tx
 from b24.store.tables import metadata
 
@@ -20,6 +22,9 @@ HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x6224_0001
 
 
+log = logging.getLogger(__name__)
+# Of every look it would say which database it is.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 # Alembic keeps its context in module globals.
 _one_at_a_time = threading.Lock()
 
@@ -28,13 +33,20 @@ def upgrade(store: Store, revision: str = "head") -> None:
     """Make or upgrade all tables; safe to call from several processes at once, and again."""
     with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
+        before = current(tx)
         command.upgrade(_config(tx), revision)
+        if revision == "head":
+            queue.ensure(tx)
+        after = current(tx)
+    if after != before:
+        log.info("the database's tables: %s → %s", before, after)
 
 
 def downgrade(store: Store, revision: str) -> None:
     """Go back to a revision; ``base`` removes everything."""
     with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
+        queue.drop(tx)
         command.downgrade(_config(tx), revision)
 
 

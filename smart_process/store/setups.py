@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from b24 import portals
+from b24.secrets import Secrets
 from b24.store import marks
-from b24.store.engine import Tx, insert
+from b24.store.engine import Store, Tx, insert
 from smart_process.schema import Binding
 from smart_process.settings import Settings
 from smart_process.store import tables as t
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,26 @@ def write_settings(tx: Tx, portal_id: int, settings: Settings, *, now: datetime)
     """Keep what administrators chose; work that waited for another setting is tried again."""
     _write(tx, portal_id, settings=settings.to_json())
     marks.release(tx, portal_id, reason="setup", now=now)
+
+
+def renew_all_secrets(store: Store, secrets: Secrets) -> None:
+    """Encrypt everything kept secret in the database with the newest key, so that older ones can be taken away."""
+    with store.transaction() as tx:
+        renewed = portals.renew_secrets(tx, secrets) + _renew_passwords(tx, secrets)
+    if renewed:
+        log.info("%d secrets are encrypted with the newest key now", renewed)
+
+
+def _renew_passwords(tx: Tx, secrets: Secrets) -> int:
+    changed = 0
+    for portal_id in tx.scalars(sa.select(t.setup.c.portal_id)).all():
+        settings = read(tx, portal_id, lock=True).settings
+        password = secrets.renewed(settings.smtp.password) if settings.smtp.password else None
+        if password:
+            renewed = replace(settings, smtp=replace(settings.smtp, password=password))
+            _write(tx, portal_id, settings=renewed.to_json())
+            changed += 1
+    return changed
 
 
 def _write(tx: Tx, portal_id: int, **columns: Any) -> None:

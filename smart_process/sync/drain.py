@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from b24 import errors, leases, portals
+from b24 import errors, leases, logs, portals
 from b24.store import marks
 from b24.store.engine import DatabaseAway, Tx
 from b24.transport import through_s
@@ -106,7 +106,8 @@ def drain(
     if fence is None:
         return 0
     try:
-        return _rounds(service, portal_id, owner, fence, ttl_s, rounds, budget_s, going_on)
+        with logs.of_portal(portal_id):
+            return _rounds(service, portal_id, owner, fence, ttl_s, rounds, budget_s, going_on)
     finally:
         with service.store.transaction() as tx:
             leases.release(tx, portal_id, owner, service.clock())
@@ -218,13 +219,13 @@ def _safely(work: Work, step: Step) -> int:
     try:
         return step(work)
     except errors.B24Error as error:
-        log.info("portal=%s step=%s waits: %s", work.portal_id, step.__module__, error)
+        log.info("step=%s waits: %s", step.__module__, error)
         return 0
     except DatabaseAway:
         raise
     except Exception as error:
         # Our bug, met by one object: the others must not wait for its repair.
-        log.exception("portal=%s step=%s.%s broke", work.portal_id, step.__module__, step.__name__)
+        log.exception("step=%s.%s broke", step.__module__, step.__name__)
         return _set_aside(work, error)
 
 

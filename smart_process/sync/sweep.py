@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from b24 import errors, portals
+from b24 import errors, logs, portals
 from b24.store import calls, marks
 from smart_process import rehearsal
 from smart_process.service import Service
@@ -26,18 +26,28 @@ LATE = timedelta(minutes=2)
 
 
 def every_portal(service: Service) -> None:
-    """Sweep all active portals; a portal that cannot be read now is read next time. Old rehearsals
-    and old lines of the log of calls are forgotten."""
-    with service.store.transaction() as tx:
-        rehearsal.wipe_old(tx, service.clock())
-        calls.forget_old(tx, service.clock())
+    """Sweep all active portals one after the other; see :func:`quietly` and :func:`forget_old`."""
+    forget_old(service)
     with service.store.reading() as tx:
         ids = portals.active_ids(tx)
     for portal_id in ids:
+        quietly(service, portal_id)
+
+
+def forget_old(service: Service) -> None:
+    """Forget old rehearsals and old lines of the log of calls."""
+    with service.store.transaction() as tx:
+        rehearsal.wipe_old(tx, service.clock())
+        calls.forget_old(tx, service.clock())
+
+
+def quietly(service: Service, portal_id: int) -> None:
+    """Sweep a portal; one that cannot be read now is read next time."""
+    with logs.of_portal(portal_id):
         try:
             sweep(service, portal_id)
         except errors.B24Error as error:
-            log.info("portal=%s sweep waits: %s", portal_id, error)
+            log.info("the sweep waits: %s", error)
 
 
 def sweep(service: Service, portal_id: int) -> int:

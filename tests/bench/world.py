@@ -138,11 +138,14 @@ class World:
 
 
 @contextmanager
-def world(database_url: str) -> Iterator[World]:
-    """An empty database, a portal, the app installed, a live event; no limits yet."""
+def world(database_url: str, cut_s: float = 60.0) -> Iterator[World]:
+    """An empty database, a portal, the app installed, a live event; no limits yet.
+
+    ``cut_s``: when the portal gives a request up.
+    """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     served = Served()
-    options = Options(port=0, seed="empty", pages=False, smtp_port=None)
+    options = Options(port=0, seed="empty", pages=False, smtp_port=None, cut_s=cut_s)
     try:
         with Sandbox(options) as sandbox:
             rest = Rest(sandbox.url)
@@ -155,6 +158,7 @@ def world(database_url: str) -> Iterator[World]:
                 "client_secret": told["client_secret"],
                 "keys": (Secrets.new_key(),),
                 "local_origin": sandbox.url,
+                "cut_s": cut_s,
             }
             app = build(Config(**config))
             made = World(sandbox, rest, app, config, told)
