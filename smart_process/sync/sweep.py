@@ -64,7 +64,7 @@ def sweep(service: Service, portal_id: int) -> int:
         marked += offline.read(service, portal_id, binding)
     except (errors.Rejected, errors.SetupMissing) as error:
         # A portal without such a queue; the other looks need none.
-        log.info("portal=%s no offline queue: %s", portal_id, error)
+        log.info("no offline queue: %s", error)
     for kind in (binding.event, binding.participation):
         marked += _of_type(service, portal_id, kind.entity_type_id)
     marked += id_sets.compare(service, portal_id, binding)
