@@ -17,6 +17,9 @@ from sqlalchemy.engine import Connection, Engine
 
 Tx = Connection
 """An open transaction; everything below the edge takes one and never commits it."""
+NOT_FOR_EVER = "idle_in_transaction_session_timeout=10s"
+"""A process that is stopped or vanishes in the middle of a transaction must not keep its locks, for which the door
+waits: PostgreSQL takes the transaction back."""
 DatabaseAway = sa.exc.OperationalError
 """The database does not answer, is locked or full: nothing that was being done is at fault."""
 
@@ -109,16 +112,7 @@ def _engine(url: str) -> Engine:
     made = sa.make_url(url)
     if made.get_backend_name() != "sqlite":
         made = made.set(drivername="postgresql+psycopg")
-        return sa.create_engine(
-            made,
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=20,
-            # A server that is gone is said so at once, not after the minutes TCP takes.
-            connect_args={"connect_timeout": 5},
-            # Names and tokens do not belong into error messages.
-            hide_parameters=True,
-        )
+        return _postgres(made)
     engine = sa.create_engine(
         made,
         connect_args={"timeout": 10, "isolation_level": None, "check_same_thread": False},
@@ -136,5 +130,27 @@ def _engine(url: str) -> Engine:
         # IMMEDIATE, or a read upgraded to a write fails at once with "database is locked".
         reading = connection.get_execution_options().get("readonly")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(made: sa.URL) -> Engine:
+    engine = sa.create_engine(
+        made,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        # A server that is gone is said so at once, not after the minutes TCP takes.
+        connect_args={"connect_timeout": 5, "options": f"-c {NOT_FOR_EVER}"},
+        # Names and tokens do not belong into error messages.
+        hide_parameters=True,
+    )
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _slept(context: sa.engine.ExceptionContext) -> None:
+        # The server took the transaction back (NOT_FOR_EVER); the driver files that under its own mistakes.
+        if getattr(context.original_exception, "sqlstate", None) == "25P03":
+            context.is_disconnect = True
+            raise DatabaseAway(context.statement, None, context.original_exception)
 
     return engine

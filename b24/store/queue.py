@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from b24.store.engine import Store, Tx
+from b24.store.engine import NOT_FOR_EVER, Store, Tx
 
 SCHEMA = "queue"
 
@@ -45,7 +45,7 @@ def connection(store: Store) -> dict[str, Any]:
     url = store.engine.url.set(drivername="postgresql")
     return {
         "conninfo": url.render_as_string(hide_password=False),
-        "kwargs": {"options": f"-c search_path={SCHEMA}", "connect_timeout": 5},
+        "kwargs": {"options": f"-c search_path={SCHEMA} -c {NOT_FOR_EVER}", "connect_timeout": 5},
     }
 
 

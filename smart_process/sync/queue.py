@@ -155,7 +155,11 @@ class _Tasks:
         self._app.periodic(cron=cron)(task)
 
     def _drain(self, portal_id: int) -> None:
-        drain(self._service, portal_id, going_on=self._going_on)
+        try:
+            drain(self._service, portal_id, going_on=self._going_on)
+        except DatabaseAway as error:
+            # A restart of the database, or this process slept in a transaction: nothing was committed.
+            log.warning("portal %d waits for the database: %s", portal_id, type(error.orig).__name__)
 
     def _sweep(self, portal_id: int) -> None:
         if self._going_on():

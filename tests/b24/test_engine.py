@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
 
-from b24.store.engine import Store
+from b24.store import engine
+from b24.store.engine import DatabaseAway, Store
 from b24.store.tables import portal
 from tests.b24.conftest import NOW, World, grant
 
@@ -57,3 +59,34 @@ def test_moments_come_back_as_utc_and_naive_ones_are_refused(
     assert found.utcoffset() == timedelta(0)
     with pytest.raises(sa.exc.StatementError), either_store.transaction() as tx:
         tx.execute(sa.update(portal).values(updated_at=NOW.replace(tzinfo=None)))
+
+
+@pytest.mark.postgres
+def test_who_sleeps_in_a_transaction_keeps_nobody_waiting(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "NOT_FOR_EVER", "idle_in_transaction_session_timeout=50ms")
+    sleeper = Store(postgres_url)
+    monkeypatch.undo()
+    others = Store(postgres_url)
+    with others.transaction() as tx:
+        tx.execute(sa.text("CREATE TABLE one AS SELECT 1 AS value"))
+
+    def change(store: Store, value: int) -> None:
+        with store.transaction() as tx:
+            tx.execute(sa.text("UPDATE one SET value = :value"), {"value": value})
+
+    def sleep_in_it() -> None:
+        with sleeper.transaction() as tx:
+            tx.execute(sa.text("UPDATE one SET value = 2"))
+            # Waits for the lock of the sleeper.
+            ThreadPoolExecutor().submit(change, others, 3).result(20)
+            tx.execute(sa.text("UPDATE one SET value = 4"))
+
+    with pytest.raises(DatabaseAway):
+        sleep_in_it()
+    change(sleeper, 5)
+    with others.reading() as tx:
+        assert tx.scalar(sa.text("SELECT value FROM one")) == 5
+    sleeper.close()
+    others.close()

@@ -121,7 +121,7 @@ def let_in(app: Processes, headers: dict[str, str], names: list[str]) -> None:
             f"http://127.0.0.1:{app.port}/api/v1/walk-ins",
             json={"walk_ins": [one]},
             headers=headers,
-            timeout=20,
+            timeout=30,
         )
         assert reply.json()["results"][0]["result"] == "done", reply.text
 
