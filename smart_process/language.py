@@ -59,7 +59,12 @@ def choose(asked: str | None, accepted: Iterable[str], default: str = DEFAULT) -
     return default if default in LANGUAGES else DEFAULT
 
 
+PORTALS = {"kz": "kk"}
+"""Languages a portal names otherwise than everybody else (catalog-price-type-lang-get-languages.md: ``lid`` kz)."""
+
+
 def _language_of(tag: str) -> str:
+    tag = PORTALS.get(tag, tag)
     try:
         return str(parse_locale(tag, sep="-")[0])
     except (ValueError, UnknownLocaleError):

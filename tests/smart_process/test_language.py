@@ -53,6 +53,7 @@ def test_a_moment_is_written_in_the_zone_given() -> None:
     ("asked", "accepted", "default", "expected"),
     [
         ("kk", ["en"], "ru", "kk"),
+        ("kz", [], "ru", "kk"),  # as Bitrix24 says it
         ("xx", ["kk-KZ", "en"], "ru", "kk"),
         (None, ["de", "en-US"], "ru", "en"),
         (None, ["*"], "kk", "kk"),

@@ -14,6 +14,7 @@ from flask import abort, request
 
 from b24.sandbox import apps, oauth, placement
 from b24.sandbox.ui.desk import desk
+from b24.sandbox.ui.session import language
 from b24.sandbox.ui.site import bp
 from b24.sandbox.ui.widgets import widget_title
 
@@ -58,7 +59,9 @@ def open_frame() -> dict[str, Any]:
         abort(403, "Приложение ещё не установлено до конца. Обратитесь к администратору портала.")
     code, handler, title = widget(app, number(wanted.get("placement_id")))
     options = options_of(code, wanted)
-    opened = apps.page_request(here.portal, app, here.user_id, placement=code, options=options, url=handler)
+    opened = apps.page_request(
+        here.portal, app, here.user_id, placement=code, options=options, url=handler, language=language()
+    )
     sid = parse_qs(urlsplit(opened.url).query)["APP_SID"][-1]
     secure = "1" if here.portal.origin.startswith("https") else "0"
     return {
@@ -120,7 +123,7 @@ def init_data(
         "DOMAIN": here.portal.host,
         "PROTOCOL": "1" if here.portal.origin.startswith("https") else "0",
         "PATH": "/rest",
-        "LANG": "ru",
+        "LANG": language(),
         "MEMBER_ID": here.portal.member_id,
         "IS_ADMIN": admin,
         "AUTH_ID": fields["AUTH_ID"],

@@ -19,6 +19,9 @@ from b24.sandbox.ui.desk import Desk, portal
 from b24.sandbox.ui.site import bp
 
 COOKIE = "b24sandbox_user"
+LANGUAGE_COOKIE = "b24sandbox_language"
+LANGUAGES = {"ru": "Русский", "en": "English", "kz": "Қазақша"}
+"""What a page's ``LANG`` may say; a portal offers more. This portal's own pages are in Russian whatever is chosen."""
 
 
 @bp.before_request
@@ -62,6 +65,29 @@ def is_active(db: sqlite3.Connection, user_id: int) -> bool:
     """Whether the colleague exists and has not been dismissed."""
     row = db.execute("SELECT active FROM users WHERE id = ?", (user_id,)).fetchone()
     return row is not None and bool(row["active"])
+
+
+def language() -> str:
+    """The language chosen at the foot of the page: what applications are told, and their titles are taken from."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else "ru"
+
+
+@bp.context_processor
+def languages() -> dict[str, Any]:
+    """For the choice at the foot of every page."""
+    return {"languages": LANGUAGES, "language": language()}
+
+
+@bp.post("/sandbox/language")
+def choose_language() -> Response:
+    """Choose the language applications are told (form field ``language``) and go back to ``back``."""
+    chosen = request.form.get("language", "")
+    if chosen not in LANGUAGES:
+        abort(400, "Такого языка портал не предлагает.")
+    answer = redirect(own_path(request.form.get("back", "/")))
+    answer.set_cookie(LANGUAGE_COOKIE, chosen, httponly=True, samesite="Lax", max_age=30 * 24 * 3600)
+    return answer
 
 
 @bp.post("/sandbox/sign-in")

@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 
 from b24.sandbox import apps, placement
 from b24.sandbox.ui.desk import desk
+from b24.sandbox.ui.session import language
 from b24.sandbox.ui.site import bp
-
-LANGUAGE = "ru"
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ def widgets(code: str) -> list[Widget]:
 
 
 def widget_title(row: Any) -> str:
-    """The title in the portal's language, else the general one; empty for a nameless widget."""
+    """The title in the chosen language, else the general one; empty for a nameless widget."""
     return text_of(row, "TITLE") or str(row["title"] or "")
 
 
 def text_of(row: Any, name: str) -> str:
-    """A text of the widget in the portal's language; empty where the application gave none."""
+    """A text of the widget in the chosen language; empty where the application gave none."""
     translated = json.loads(row["languages"])
-    texts = translated.get(LANGUAGE) if isinstance(translated, dict) else None
+    texts = translated.get(language()) if isinstance(translated, dict) else None
     return str((texts or {}).get(name) or "")

@@ -76,6 +76,27 @@ def test_a_left_menu_widget_is_told_where_the_user_came_from(
     assert json.loads(opened.body["PLACEMENT_OPTIONS"]) == {"URI": "/crm/lead/list/?q=a"}
 
 
+def test_the_chosen_language_is_told_to_applications_and_names_their_tabs(
+    page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp, rest: Rest
+) -> None:
+    token = rest.control(f"apps/{installed.id}/open", {})["fields"]["AUTH_ID"]
+    titles = {"ru": {"TITLE": "Своя"}, "en": {"TITLE": "Of its own"}}
+    bound = {"PLACEMENT": "CRM_LEAD_DETAIL_TAB", "HANDLER": f"{app_server.url}/tab", "LANG_ALL": titles}
+    rest("placement.bind", bound, token=token)
+    lead = rest("crm.lead.add", {"fields": {"TITLE": "Лид"}})
+    page.goto(f"{sandbox.url}/crm/lead/details/{lead}/")
+    page.get_by_label("Язык приложений").select_option(label="English")
+    page.get_by_role("button", name="Сменить").press("Enter")
+    expect(page.locator("#pagetitle")).to_have_text("Лид")
+    page.get_by_role("tab", name="Of its own").click()
+    frame = frame_of(page, "/tab")
+    assert app_server.last("/tab").query["LANG"] == "en"
+    frame.evaluate("() => new Promise((done) => BX24.init(done))")
+    assert frame.evaluate("() => BX24.getLang()") == "en"
+    unknown = requests.post(f"{sandbox.url}/sandbox/language", data={"language": "xx"}, timeout=10)
+    assert unknown.status_code == 400
+
+
 def test_bx24_knows_where_it_stands_and_who_is_looking(
     page: Page, sandbox: Sandbox, app_server: AppServer, installed: InstalledApp
 ) -> None:
