@@ -218,19 +218,19 @@ ACTIONS = (
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_an_action_needs_the_viewers_own_token(tabs: Tabs, action: str) -> None:
+def test_an_action_needs_the_viewers_own_token(opened: Tabs, action: str) -> None:
     body = {"segment": {}, "gates": [], "case": "scan:1:x", "answer": "same"}
-    reply = tabs.call(f"event/{action}", body, token="")
+    reply = opened.call(f"event/{action}", body, token="")
     assert (reply.status_code, reply.get_json()["code"]) == (403, "no_viewer_token")
 
 
 @pytest.mark.parametrize("action", [*ACTIONS, "segment/preview", "segment/questions"])
-def test_another_pages_session_is_no_use(tabs: Tabs, action: str) -> None:
-    reply = tabs.place.web.post(
-        f"/b24/api/event/{action}", json={}, headers={"X-Page-Session": tabs.session("participation")}
+def test_another_pages_session_is_no_use(opened: Tabs, action: str) -> None:
+    reply = opened.place.web.post(
+        f"/b24/api/event/{action}", json={}, headers={"X-Page-Session": opened.session("participation")}
     )
     assert reply.status_code == 403
-    assert tabs.place.web.post(f"/b24/api/event/{action}", json={}).status_code == 401
+    assert opened.place.web.post(f"/b24/api/event/{action}", json={}).status_code == 401
 
 
 def test_a_permit_is_good_for_its_own_card_and_viewer_only(tabs: Tabs) -> None:
@@ -268,10 +268,10 @@ def test_a_permit_is_good_for_its_own_card_and_viewer_only(tabs: Tabs) -> None:
         {"person": 1, "answer": ["new"]},
     ],
 )
-def test_a_hostile_body_is_refused_or_harmless(tabs: Tabs, action: str, body: Any) -> None:
-    before = counts(tabs)
-    assert tabs.call(f"event/{action}", body).status_code < 500
-    assert {**counts(tabs), "enrolment": 0} == {**before, "enrolment": 0}
+def test_a_hostile_body_is_refused_or_harmless(opened: Tabs, action: str, body: Any) -> None:
+    before = counts(opened)
+    assert opened.call(f"event/{action}", body).status_code < 500
+    assert {**counts(opened), "enrolment": 0} == {**before, "enrolment": 0}
 
 
 def counts(tabs: Tabs) -> dict[str, int]:
