@@ -32,6 +32,8 @@ class PageSession:
     entity_type_id: int | None = None
     item_id: int | None = None
     language: str = "ru"
+    # The viewer's time zone as the portal names it (IANA), "" when it follows the portal's.
+    zone: str = ""
 
     def sign(self, secrets: Secrets) -> str:
         """The token for the page."""

@@ -3,8 +3,8 @@
 For programs (the demo, a headless installation) the same in JSON::
 
     POST /b24/install        form of the portal, Accept: application/json
-        → 200 {"session", "step_url", "app_url", "steps": [...], "done", "busy", "problem"}
-    POST /b24/install/step   X-Page-Session: <session>
+        → 200 {"session", "step_url", "app_url", "steps": [...], "done", "busy", "problem", "asks"}
+    POST /b24/install/step   X-Page-Session: <session>; with the first one perhaps {"guests": "everybody" | "closed"}
         → 200 {"steps": [{"key", "title", "does", "state", "found", "made", "changed"}],
                "done", "busy", "problem"}
 
@@ -67,7 +67,12 @@ def blueprint(service: Service) -> Blueprint:
             return _problem(401, "expired", "Страница установки открыта слишком давно. Обновите её.", "ru")
         try:
             logs.about(portal_id)
-            progress = _provision(service, portal_id, language).step(run)
+            provision = _provision(service, portal_id, language)
+            said = request.get_json(silent=True)
+            guests = said.get("guests") if isinstance(said, dict) else None
+            if guests in ("everybody", "closed"):
+                provision.answer(run, closed=guests == "closed")
+            progress = provision.step(run)
         except StaleRun:
             return _problem(409, "stale", "Установка начата заново в другом окне. Закройте это.", language)
         if progress.done:
@@ -121,7 +126,8 @@ def _provision(service: Service, portal_id: int, language: str) -> Provision:
 def _begin(service: Service, viewer: Viewer, language: str) -> ResponseReturnValue:
     logs.about(viewer.portal_id)
     origin = _first_settings(service, viewer.portal_id, language)
-    progress = _provision(service, viewer.portal_id, language).start()
+    provision = _provision(service, viewer.portal_id, language)
+    asks, progress = provision.asks(), provision.start()
     claims = {"portal_id": viewer.portal_id, "run": progress.run, "language": language}
     token = service.secrets.sign(claims, _PURPOSE)
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
@@ -129,9 +135,10 @@ def _begin(service: Service, viewer: Viewer, language: str) -> ResponseReturnVal
             "session": token,
             "step_url": url_for("install.step"),
             "app_url": _APP_URL,
+            "asks": asks,
         }
         return body, 200, {"Cache-Control": "no-store"}
-    return _page(service, viewer, language, token, progress, origin)
+    return _page(service, viewer, language, token, progress, origin, asks=asks)
 
 
 def _first_settings(service: Service, portal_id: int, language: str) -> str:
@@ -148,9 +155,18 @@ def _first_settings(service: Service, portal_id: int, language: str) -> str:
 
 
 def _page(
-    service: Service, viewer: Viewer, language: str, token: str, progress: Progress, origin: str
+    service: Service,
+    viewer: Viewer,
+    language: str,
+    token: str,
+    progress: Progress,
+    origin: str,
+    *,
+    asks: bool,
 ) -> Response:
-    session = PageSession(viewer.portal_id, viewer.user_id, viewer.is_admin, "app", language=language)
+    session = PageSession(
+        viewer.portal_id, viewer.user_id, viewer.is_admin, "app", language=language, zone=viewer.time_zone
+    )
     page = render_template(
         "install/page.html",
         _=translator(language),
@@ -158,6 +174,7 @@ def _page(
         token=token,
         origin=origin,
         steps=progress.to_json(language)["steps"],
+        asks=asks,
         app_url=_APP_URL,
         app_token=session.sign(service.secrets),
     )

@@ -16,7 +16,7 @@ from b24.store import calls, marks
 from b24.store.calls import Wanted
 from placements.session import PageSession, administering, page_api, problem
 from smart_process import held_work, refusals
-from smart_process.language import Translator, moment, translator
+from smart_process.language import Translator, moment, translator, viewers_moment
 from smart_process.schema import Words
 from smart_process.service import Service
 from smart_process.store import colleagues, findings, overview, setups
@@ -146,15 +146,18 @@ def _work(service: Service, session: PageSession) -> str:
                 "reason_words": _(held_work.REASONS.get(one.reason, one.reason)),
                 "advice": _(held_work.ADVICE.get(one.reason, "")),
                 "count": one.count,
-                "rows": [_held(row, _) for row in rows],
+                "rows": [_held(row, session.zone, _) for row in rows],
             }
             for one, rows in groups
         ],
-        dropped=[{**_held(one, _), "by": names.get(one.work.by or 0, f"№ {one.work.by}")} for one in dropped],
+        dropped=[
+            {**_held(one, session.zone, _), "by": names.get(one.work.by or 0, f"№ {one.work.by}")}
+            for one in dropped
+        ],
         twins=[
             {
                 "cards": [(one, held_work.card_path(twin.entity_type_id, one)) for one in twin.ids],
-                "since": moment(twin.since, UTC_ZONE, _),
+                "since": viewers_moment(twin.since, session.zone, _),
             }
             for twin in twins
         ],
@@ -162,7 +165,7 @@ def _work(service: Service, session: PageSession) -> str:
         mails=[
             {
                 "kind": _(MAIL_KINDS.get(one.kind, one.kind)),
-                "when": moment(one.sent_at, UTC_ZONE, _) if one.sent_at else "",
+                "when": viewers_moment(one.sent_at, session.zone, _) if one.sent_at else "",
                 "item_id": one.item_id,
                 "path": _path(binding.participation.entity_type_id, one.item_id),
                 "event": one.event_title,
@@ -177,7 +180,7 @@ def _path(entity_type_id: int, item_id: int | None) -> str:
     return "" if item_id is None else held_work.card_path(entity_type_id, item_id)
 
 
-def _held(one: held_work.Shown, _: Translator) -> dict[str, Any]:
+def _held(one: held_work.Shown, zone: str, _: Translator) -> dict[str, Any]:
     return {
         "kind": one.work.kind,
         "key": one.work.key,
@@ -185,7 +188,7 @@ def _held(one: held_work.Shown, _: Translator) -> dict[str, Any]:
         "title": _words(held_work.kind_words(one.work.kind), _),
         "path": one.path,
         "item_id": one.item_id,
-        "since": moment(one.work.at, UTC_ZONE, _) if one.work.at else "",
+        "since": viewers_moment(one.work.at, zone, _) if one.work.at else "",
         "why": _words(held_work.why(one.work.reason, one.work.error), _),
         "error": refusals.plain(one.work.error),
     }

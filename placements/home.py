@@ -14,7 +14,7 @@ from b24.store import marks
 from placements.registry import Opened
 from placements.session import PageSession, administering, page_api
 from smart_process import checkup
-from smart_process.language import moment, period, translator
+from smart_process.language import period, translator, viewers_moment
 from smart_process.provision import renewal
 from smart_process.schema import TYPES
 from smart_process.service import Service
@@ -153,7 +153,7 @@ def _health(service: Service, session: PageSession) -> str:
                 "text": one.words(_),
                 "action": one.action.partition(":")[0],
                 "section": one.action.partition(":")[2],
-                "since": moment(since[one.key], ZoneInfo("UTC"), _),
+                "since": viewers_moment(since[one.key], session.zone, _),
             }
             for one in found
         ],

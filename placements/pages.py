@@ -151,6 +151,7 @@ def _launched(service: Service, page: str, tab: Tab) -> ResponseReturnValue:
         entity_type_id=item[0] if item else None,
         item_id=item[1] if item else None,
         language=language,
+        zone=viewer.time_zone,
     )
     if page in ABOUT_GUESTS and not _may_see_guests(service, session, launch):
         tab = _closed

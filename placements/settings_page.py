@@ -13,7 +13,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -58,7 +57,7 @@ def page(service: Service, opened: Opened) -> ResponseReturnValue:
                 "key": one.key,
                 "title": _(one.title),
                 "does": _(one.does),
-                "changed": _changed(settings.changes.get(one.key), names, _),
+                "changed": _changed(settings.changes.get(one.key), names, opened.session.zone, _),
             }
             for one in SECTIONS.values()
         ],
@@ -137,7 +136,7 @@ def _shown(service: Service, session: PageSession, desk: Desk, section: Section)
     return {
         "html": html,
         "revision": (change or Change()).revision,
-        "changed": _changed(change, _names(service, session), _),
+        "changed": _changed(change, _names(service, session), session.zone, _),
     }
 
 
@@ -174,7 +173,7 @@ def _stale(service: Service, session: PageSession, last: Change) -> ResponseRetu
     text = _(
         "Пока вы меняли этот раздел, его сохранили: %(changed)s. Ваш ввод на месте, но не сохранён. Посмотрите, что "
         "теперь в настройках, и повторите.",
-        changed=_changed(last, _names(service, session), _),
+        changed=_changed(last, _names(service, session), session.zone, _),
     )
     return problem(409, "changed_meanwhile", text, session.language)
 
@@ -193,12 +192,12 @@ def _names(service: Service, session: PageSession) -> Mapping[int, str]:
     return {user_id: str(row["name"]) for user_id, row in everybody.items()}
 
 
-def _changed(change: Change | None, names: Mapping[int, str], _: Translator) -> str:
-    """«Иван Петров, 24 ноября 2026 г., 10:05 UTC»; "" for a section nobody has saved yet."""
+def _changed(change: Change | None, names: Mapping[int, str], zone: str, _: Translator) -> str:
+    """«Иван Петров, 24 ноября 2026 г., 10:05»; "" for a section nobody has saved yet."""
     if change is None or not change.at:
         return ""
-    at = language.moment(datetime.fromisoformat(change.at), ZoneInfo("UTC"), _)
-    return f"{names.get(change.by, f'№ {change.by}')}, {at} UTC"
+    at = language.viewers_moment(datetime.fromisoformat(change.at), zone, _)
+    return f"{names.get(change.by, f'№ {change.by}')}, {at}"
 
 
 # ------------------------------------------------------------------------ trying before saving

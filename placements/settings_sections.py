@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 from babel import Locale
@@ -19,7 +18,7 @@ from b24.store import marks
 from b24.store.engine import Tx
 from placements.session import PageSession
 from smart_process import portal_choices, refusals, rule_table, rule_words, settings_forms
-from smart_process.language import LANGUAGES, Translator, moment, translator
+from smart_process.language import LANGUAGES, Translator, translator, viewers_moment
 from smart_process.portal_choices import Field
 from smart_process.rule_table import LEVELS, QUESTIONS, STAGES, Row
 from smart_process.schema import COMPANY, FLAGS, Binding
@@ -29,7 +28,6 @@ from smart_process.settings_forms import ROLES, SEGMENT, Values
 from smart_process.store import settings_page as store
 from smart_process.store import setups
 
-UTC_ZONE = ZoneInfo("UTC")
 COUNTRIES = (
     "KZ",
     "RU",
@@ -149,7 +147,11 @@ def _unknown(desk: Desk, _: Translator) -> list[dict[str, Any]]:
         if one.item_id not in placed and str(one.form_id) not in desk.settings.form_events:
             waiting.setdefault(one.form_id, []).append(one.created)
     return [
-        {"form": form, "count": len(times), "last": moment(datetime.fromisoformat(max(times)), UTC_ZONE, _)}
+        {
+            "form": form,
+            "count": len(times),
+            "last": viewers_moment(datetime.fromisoformat(max(times)), desk.session.zone, _),
+        }
         for form, times in waiting.items()
     ]
 

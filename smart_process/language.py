@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.core import parse_locale
@@ -79,6 +79,14 @@ def day(moment: datetime, zone: ZoneInfo, _: Translator) -> str:
 def moment(at: datetime, zone: ZoneInfo, _: Translator) -> str:
     """«24 ноября 2026 г., 10:05» in the zone given."""
     return f"{day(at, zone, _)}, {_clock(at, zone, _)}"
+
+
+def viewers_moment(at: datetime, zone: str, _: Translator) -> str:
+    """:func:`moment` in a viewer's zone as the portal names it; «… UTC» when it names none we know."""
+    try:
+        return moment(at, ZoneInfo(zone), _) if zone else f"{moment(at, ZoneInfo('UTC'), _)} UTC"
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"{moment(at, ZoneInfo('UTC'), _)} UTC"
 
 
 def period(starts_at: datetime | None, ends_at: datetime | None, zone: ZoneInfo, _: Translator) -> str:

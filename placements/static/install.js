@@ -44,12 +44,12 @@ async function finish() {
   else document.getElementById('open-app').requestSubmit();
 }
 
-async function run() {
+async function run(answers = {}) {
   problemBox.hidden = true;
   for (;;) {
     let progress;
     try {
-      progress = await api(words.stepUrl, { method: 'POST', data: {} });
+      progress = await api(words.stepUrl, { method: 'POST', data: answers });
     } catch (problem) {
       stop(problem.status ? problem.message : words.offline, problem.code);
       return;
@@ -65,5 +65,17 @@ async function run() {
   await finish();
 }
 
-document.getElementById('retry').addEventListener('click', run);
-run();
+const question = document.getElementById('question');
+let given = {};
+
+document.getElementById('retry').addEventListener('click', () => run(given));
+if (question) {
+  question.addEventListener('submit', (event) => {
+    event.preventDefault();
+    given = { guests: new FormData(question).get('guests') };
+    question.hidden = true;
+    run(given);
+  });
+} else {
+  run();
+}

@@ -190,6 +190,18 @@ class Provision:
         """Begin a run from the first step; a run going on in another window becomes stale."""
         return Progress(self._book.begin())
 
+    def asks(self) -> bool:
+        """Whether who may see the guests is to be asked: nothing has been made yet."""
+        return not self._book.known()
+
+    def answer(self, run: str, *, closed: bool) -> None:
+        """Say who may see the guests, before the run makes anything: everybody, or administrators only at first.
+
+        Raises:
+            StaleRun: another run was started meanwhile.
+        """
+        self._book.answer(run, closed=closed)
+
     def step(self, run: str) -> Progress:
         """Run the next step of a run and say how far it is; a failed step is tried again.
 

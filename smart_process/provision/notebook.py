@@ -20,7 +20,7 @@ from smart_process.store import setups, shadows
 
 STEP_TIME = timedelta(seconds=150)
 """Longer than any step can take: after it a step that never came back is taken for dead."""
-_KNOWLEDGE = ("types", "reserved", "stages_done")
+_KNOWLEDGE = ("types", "reserved", "stages_done", "closed")
 
 
 class StaleRun(Exception):
@@ -39,7 +39,8 @@ class RunBook:
     """One portal's notebook in the table ``setup``.
 
     Attributes:
-        notes: the knowledge, changed by steps; ``keep`` writes it down.
+        notes: the knowledge, changed by steps; ``keep`` writes it down. ``closed``: guests are for administrators
+            only until they give rights in the CRM.
         binding: set by the last step, written together with its end.
     """
 
@@ -56,6 +57,23 @@ class RunBook:
         run = secrets.token_hex(8)
         self._change({"run": run, "reports": {}})
         return run
+
+    def known(self) -> bool:
+        """Whether any object of ours in the portal is known."""
+        with self._store.reading() as tx:
+            return bool(setups.read(tx, self._portal_id).progress.get("types"))
+
+    def answer(self, run: str, **answers: Any) -> None:
+        """Keep what the administrator answered before the run.
+
+        Raises:
+            StaleRun: another run was started meanwhile.
+        """
+        with self._store.transaction() as tx:
+            kept = setups.read(tx, self._portal_id, lock=True).progress
+            if kept.get("run") != run:
+                raise StaleRun(run)
+            setups.write_progress(tx, self._portal_id, kept | answers)
 
     def claim(self, run: str) -> Claim:
         """Take the next step of a run, unless somebody is running one.

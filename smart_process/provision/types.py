@@ -107,6 +107,8 @@ def _make(w: Workplace, spec: TypeSpec, existing: Mapping[int, dict[str, Any]]) 
         "title": spec.title.get(w.language),
         "entityTypeId": number,
         **spec.settings,
+        # Who sees people's names is the administrator's choice; an event is no secret.
+        "isSetOpenPermissions": "N" if w.book.notes.get("closed") and spec.key == "participation" else "Y",
         "linkedUserFields": dict.fromkeys(spec.linked, "true"),
     }
     made = w.client.call("crm.type.add", {"fields": fields}, write=True)

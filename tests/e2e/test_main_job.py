@@ -107,6 +107,7 @@ def install(browser: Browser, portal: LocalPortal, app_id: int, seen: Installing
     steps = frame.locator("#steps .step strong")
     expect(steps.first).to_be_visible()
     seen.steps = steps.all_inner_texts()
+    frame.get_by_role("button", name="Начать установку").click()
     heading = frame.get_by_role("heading", name="С чего начать")
     expect(heading).to_be_visible(timeout=SLOW_MS)
     seen.heading, seen.address = heading.inner_text(), page.url

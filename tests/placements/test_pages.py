@@ -94,6 +94,7 @@ def test_a_tab_is_bound_to_its_viewer_and_card(place: PortalAndApp, item_id: int
     assert reply.status_code == 200
     shown = json.loads(reply.text)
     assert shown == {
+        "zone": "",
         "portal_id": place.portal_id,
         "user_id": 1,
         "is_admin": True,
