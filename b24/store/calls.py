@@ -67,6 +67,8 @@ def search(tx: Tx, portal_id: int, wanted: Wanted, *, limit: int = PAGE) -> list
     return [(row.id, Line(*row[1:])) for row in found]
 
 
-def forget_old(tx: Tx, now: datetime) -> int:
-    """Delete lines older than they may be kept; says how many."""
-    return tx.execute(sa.delete(table).where(table.c.at < now - KEPT)).rowcount
+def forget_old(tx: Tx, now: datetime, *, limit: int = 2000) -> int:
+    """Delete lines older than they may be kept, the oldest first; says how many, and a full ``limit`` that there may be
+    more: a whole backlog at once would keep other writers waiting."""
+    old = sa.select(table.c.id).where(table.c.at < now - KEPT).order_by(table.c.at).limit(limit)
+    return tx.execute(sa.delete(table).where(table.c.id.in_(old))).rowcount

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from b24.store import marks
 from b24.store.engine import Tx
 from b24.store.tables import bucket, mark, portal
 
@@ -20,9 +21,9 @@ class Figures:
     """The state of the app at one moment.
 
     Attributes:
-        lag_s: seconds the longest waiting due mark of an active portal is overdue; 0 when nothing is due.
+        lag_s: of active portals, see ``b24.store.marks.lag_s``.
         waiting: kind of mark → how many run by themselves, now or later.
-        held: class (permanent, setup, internal) → marks that wait for a person.
+        held: class (permanent, setup, internal) → marks that wait for a person; dropped → marks one gave up.
         portals: state → portals.
         calls: requests sent to portals since they were installed; a batch is one.
         refused: HTTP status of a limit (503 bucket full, 429 budget of a method spent) → answers.
@@ -38,16 +39,11 @@ class Figures:
 
 def read(tx: Tx, now: datetime) -> Figures:
     """Count everything; a few aggregates, no row of a guest is read."""
-    oldest = tx.scalar(
-        sa.select(sa.func.min(mark.c.due_at))
-        .join(portal, portal.c.id == mark.c.portal_id)
-        .where(portal.c.state == "active", mark.c.held.is_(None), mark.c.due_at <= now)
-    )
     calls, full, spent = tx.execute(
         sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _COUNTED))
     ).one()
     return Figures(
-        lag_s=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        lag_s=marks.lag_s(tx, now=now),
         waiting=_numbers(tx, mark.c.kind, mark.c.held.is_(None)),
         held=_numbers(tx, mark.c.held, mark.c.held.is_not(None)),
         portals=_numbers(tx, portal.c.state, sa.true()),

@@ -277,18 +277,17 @@ def held(tx: Tx, portal_id: int, *, reason: str, kind: str | None = None, limit:
     return [Held(row.kind, row.key, row.held, row.error or "", row.held_at, row.held_by) for row in rows]
 
 
-def lag_s(tx: Tx, portal_id: int, *, now: datetime) -> float:
-    """How long the work of a portal that waits longest is overdue, in seconds; 0 when nothing is.
+def lag_s(tx: Tx, portal_id: int | None = None, *, now: datetime) -> float:
+    """How long the work that waits longest is overdue, in seconds, of one portal or of all that are worked for.
 
-    Work that was tried in vain is overdue since it was marked, other work since it became due.
+    Work that was tried in vain is overdue since it was marked, other work since it became due; 0 when nothing is.
     """
     overdue_since = sa.case((table.c.error.is_not(None), table.c.marked_at), else_=table.c.due_at)
+    whose = portal.c.state == "active" if portal_id is None else table.c.portal_id == portal_id
     oldest = tx.scalar(
-        sa.select(sa.type_coerce(sa.func.min(overdue_since), table.c.due_at.type)).where(
-            table.c.portal_id == portal_id,
-            table.c.held.is_(None),
-            sa.or_(table.c.due_at <= now, table.c.error.is_not(None)),
-        )
+        sa.select(sa.type_coerce(sa.func.min(overdue_since), table.c.due_at.type))
+        .join(portal, portal.c.id == table.c.portal_id)
+        .where(whose, table.c.held.is_(None), sa.or_(table.c.due_at <= now, table.c.error.is_not(None)))
     )
     return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from b24 import errors, logs, portals
+from b24 import errors, logs
 from b24.store import calls, marks
 from smart_process import rehearsal
 from smart_process.service import Service
@@ -24,21 +24,18 @@ OVERLAP = timedelta(days=1)
 LATE = timedelta(minutes=2)
 """What is saved beside others may be seen after one with a later time was; a portal's clock is set back by seconds."""
 
-
-def every_portal(service: Service) -> None:
-    """Sweep all active portals one after the other; see :func:`quietly` and :func:`forget_old`."""
-    forget_old(service)
-    with service.store.reading() as tx:
-        ids = portals.active_ids(tx)
-    for portal_id in ids:
-        quietly(service, portal_id)
+CALLS_AT_ONCE = 2000
 
 
 def forget_old(service: Service) -> None:
     """Forget old rehearsals and old lines of the log of calls."""
     with service.store.transaction() as tx:
         rehearsal.wipe_old(tx, service.clock())
-        calls.forget_old(tx, service.clock())
+    forgotten = CALLS_AT_ONCE
+    while forgotten == CALLS_AT_ONCE:
+        # In portions: a backlog of days in one transaction would keep the door waiting.
+        with service.store.transaction() as tx:
+            forgotten = calls.forget_old(tx, service.clock(), limit=CALLS_AT_ONCE)
 
 
 def quietly(service: Service, portal_id: int) -> None:

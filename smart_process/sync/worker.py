@@ -23,7 +23,7 @@ TICK_S = 1.0
 SWEEP_S = 600.0
 PROBE_S = 30.0
 """How often it is looked which portals that let us in no more are to be asked again (``portals.PROBES_S``)."""
-THREADS = 8
+THREADS, SWEEPS = 8, 4
 
 
 class Worker:
@@ -34,7 +34,11 @@ class Worker:
 
     def __init__(self) -> None:
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(THREADS)},
+            executors={
+                "default": ThreadPoolExecutor(THREADS),
+                # A portal that does not answer must hold up neither drains nor everybody else's sweep.
+                "sweeps": ThreadPoolExecutor(SWEEPS),
+            },
             # Late is fine, lost is not; several missed ticks are one.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
@@ -70,7 +74,22 @@ class Worker:
         self._guarded(lambda: drain(self._running(), portal_id, going_on=lambda: self._scheduler.running))
 
     def _sweep(self) -> None:
-        self._guarded(lambda: sweep.every_portal(self._running()))
+        service = self._running()
+        self._guarded(lambda: sweep.forget_old(service))
+        with service.store.reading() as tx:
+            ids = portals.active_ids(tx)
+        for portal_id in ids:
+            self._scheduler.add_job(
+                self._sweep_one,
+                args=[portal_id],
+                id=f"sweep-{portal_id}",
+                replace_existing=True,
+                executor="sweeps",
+            )
+
+    def _sweep_one(self, portal_id: int) -> None:
+        if self._scheduler.running:
+            self._guarded(lambda: sweep.quietly(self._running(), portal_id))
 
     def _probe(self) -> None:
         service = self._running()

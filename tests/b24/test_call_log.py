@@ -240,3 +240,14 @@ def test_lines_older_than_three_days_are_forgotten(world: World) -> None:
     with world.portals.store.transaction() as tx:
         assert calls.forget_old(tx, NOW) == 1
     assert len(lines(world)) == 2
+
+
+def test_a_backlog_is_forgotten_in_portions_the_oldest_first(world: World) -> None:
+    keep(world, *(Line(NOW - timedelta(days=10 - n), "profile", str(n), 200, "", 5) for n in range(5)))
+    counts = []
+    for _ in range(3):
+        with world.portals.store.transaction() as tx:
+            counts.append(calls.forget_old(tx, NOW, limit=2))
+        if len(counts) == 1:
+            assert [one.params for one in lines(world)] == ["4", "3", "2"]
+    assert counts == [2, 2, 1]

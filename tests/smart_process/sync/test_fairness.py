@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from b24.store.engine import Store
 from b24.store.tables import mark, portal
 from smart_process.service import Service
 from smart_process.sync import drain as drains
+from smart_process.sync import sweep
 from smart_process.sync import worker as workers
 from smart_process.sync.work import Work
 from smart_process.sync.worker import Worker
@@ -77,6 +79,30 @@ def test_no_portal_waits_until_a_busy_one_is_done(turns: Turns) -> None:
     for number in SMALL:
         before = turns.order[: turns.order.index(number)]
         assert before.count(BUSY) <= 2
+
+
+def test_a_portal_that_does_not_answer_holds_up_nobodys_sweep(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = cast(Service, SimpleNamespace(store=turns.store, clock=lambda: NOW))
+    answers, swept = threading.Event(), set[int]()
+
+    def quietly(_service: Service, portal_id: int) -> None:
+        if portal_id == BUSY:
+            assert answers.wait(60)
+        swept.add(portal_id)
+
+    monkeypatch.setattr(sweep, "quietly", quietly)
+    monkeypatch.setattr(sweep, "forget_old", lambda _service: None)
+    monkeypatch.setattr(workers, "SWEEP_S", 0.05)
+    worker = Worker()
+    worker.start(service)
+    try:
+        eventually(lambda: swept == set(SMALL), within=60, waiting_for="the sweep of every other portal")
+        eventually(lambda: turns.left() == 0, within=60, waiting_for="the drains")
+    finally:
+        answers.set()
+        worker.stop()
 
 
 def test_the_longest_waiting_portal_has_its_turn_first(turns: Turns) -> None:

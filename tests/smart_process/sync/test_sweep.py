@@ -17,7 +17,8 @@ def test_the_sweep_forgets_calls_older_than_three_days(place: Company) -> None:
         calls.write(
             tx, place.portal_id, [Line(now - KEPT - timedelta(seconds=1), "old.call", "", 200, "", 5)]
         )
-    sweep.every_portal(place.service)
+    sweep.forget_old(place.service)
+    sweep.quietly(place.service, place.portal_id)
     with place.service.store.reading() as tx:
         left = {one.method for _id, one in calls.search(tx, place.portal_id, Wanted(), limit=1000)}
     assert "old.call" not in left

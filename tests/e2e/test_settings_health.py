@@ -1,0 +1,70 @@
+"""The section «Обмен с CRM» in a real browser: what waits for a person, giving it up, finding a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect
+
+from b24.sandbox.server import Options, Sandbox
+from b24.store import marks
+from tests.e2e.portal_desk import Desk
+from tests.portal_and_app import Served
+from tests.tab_world import Tabs, open_tabs
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
+    served = Served()
+    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
+        world = open_tabs(sandbox, tmp_path_factory.mktemp("health"), served)
+        yield world
+        world.place.rest.close()
+        world.place.service.portals.close()
+        served.stop()
+        world.place.service.store.close()
+
+
+@pytest.fixture
+def held(tabs: Tabs) -> None:
+    """Two events the portal refused to change."""
+    now = tabs.place.service.clock()
+    with tabs.place.service.store.transaction() as tx:
+        marks.mark(tx, 1, "event", [1, 2], now=now)
+        for one in marks.claim(tx, 1, ["event"], now=now, limit=2):
+            marks.hold(tx, one, reason="permanent", error="ACCESS_DENIED: нет", now=now)
+
+
+def health(tabs: Tabs, page: Page) -> FrameLocator:
+    """The settings page, opened from the app's main page, with the section open."""
+    desk = Desk(page, tabs.place.sandbox.url)
+    frame = desk.open(f"/marketplace/app/{tabs.place.app['id']}/").frame_locator("iframe.app-frame")
+    frame.get_by_role("button", name="Настройки", exact=True).first.click()
+    expect(frame.locator("#settings[data-ready]")).to_be_attached()
+    frame.locator("#health > summary").click()
+    expect(frame.locator("#calls tr").first).to_be_visible()
+    return frame
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.usefixtures("held")
+def test_work_is_given_up_after_a_question_and_calls_are_found(tabs: Tabs, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.on("dialog", lambda dialog: dialog.accept())
+    frame = health(tabs, page)
+    expect(frame.get_by_role("heading", name="карточки мероприятий – Портал отказал: 2")).to_be_visible()
+    frame.get_by_role("button", name="Отказаться").first.click()
+    expect(frame.get_by_text("Отказались. Это записано.")).to_be_visible()
+    expect(frame.get_by_role("heading", name="карточки мероприятий – Портал отказал: 1")).to_be_visible()
+    expect(frame.get_by_role("heading", name="Оставлено без выполнения")).to_be_visible()
+    frame.get_by_label("Метод").fill("crm.item.add")
+    frame.get_by_role("button", name="Найти").click()
+    expect(frame.locator("#calls tr", has_text="profile")).to_have_count(0)
+    frame.get_by_role("searchbox", name="Текст").fill("такого нет нигде")
+    frame.get_by_role("searchbox", name="Текст").press("Enter")
+    expect(frame.get_by_text("Ничего не нашли. Измените условия поиска.")).to_be_visible()
+    inside = next(one for one in page.frames if "/b24/settings" in one.url)
+    assert inside.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
