@@ -1,7 +1,7 @@
 """Certainty: online events are never retried, so now and then the portal is asked what changed.
 
-Its offline queue first, then every type by ``updatedTime`` (watermark: the largest portal time read, never our clock),
-and once a day what we know by id, because a deletion leaves no ``updatedTime``. A sweep only marks; the pull compares.
+Every type by ``updatedTime`` (watermark: the largest portal time read, never our clock), once a day what we know by id,
+because a deletion leaves no ``updatedTime``, and the portal's offline queue. A sweep only marks; the pull compares.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from b24 import errors, logs
 from b24.store import calls, marks
 from smart_process import rehearsal
+from smart_process.schema import Binding
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.store import sync as store
@@ -58,16 +59,23 @@ def sweep(service: Service, portal_id: int) -> int:
         colleagues.ask_if_old(tx, portal_id, service.clock())
     marked = 0
     try:
-        marked += offline.read(service, portal_id, binding)
-    except (errors.Rejected, errors.SetupMissing) as error:
-        # A portal without such a queue; the other looks need none.
-        log.info("no offline queue: %s", error)
-    for kind in (binding.event, binding.participation):
-        marked += _of_type(service, portal_id, kind.entity_type_id)
-    marked += id_sets.compare(service, portal_id, binding)
-    if marked:
-        service.wake(portal_id)
+        for kind in (binding.event, binding.participation):
+            marked += _of_type(service, portal_id, kind.entity_type_id)
+        marked += id_sets.compare(service, portal_id, binding)
+        # Last: whatever ails the queue must not stop the looks that need none.
+        marked += _offline(service, portal_id, binding)
+    finally:
+        if marked:
+            service.wake(portal_id)
     return marked
+
+
+def _offline(service: Service, portal_id: int, binding: Binding) -> int:
+    try:
+        return offline.read(service, portal_id, binding)
+    except (errors.Rejected, errors.SetupMissing) as error:
+        log.info("no offline queue: %s", error)
+        return 0
 
 
 def _of_type(service: Service, portal_id: int, entity_type_id: int) -> int:

@@ -6,8 +6,8 @@ Crash safety does not depend on it: the marks are in the database, this only dec
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -44,6 +44,9 @@ class Worker:
             timezone="UTC",
         )
         self._service: Service | None = None
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self._stopping = False
 
     def start(self, service: Service) -> None:
         """Begin to work for all portals of the database."""
@@ -56,47 +59,58 @@ class Worker:
 
     def stop(self) -> None:
         """End after the requests under way; what is left waits in the marks."""
+        with self._changed:
+            self._stopping = True
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            # Not its own way to wait: it keeps jobs from adding jobs meanwhile, and would wait for those for ever.
+            self._scheduler.shutdown(wait=False)
+        with self._changed:
+            self._changed.wait_for(lambda: self._at_work == 0)
 
     def wake(self, portal_id: int) -> None:
         """Look at a portal now. Only a hint: without it the next tick does."""
-        if self._service is not None and self._scheduler.running:
-            self._scheduler.add_job(
-                self._drain, args=[portal_id], id=f"drain-{portal_id}", replace_existing=True
-            )
+        self._add(self._drain, portal_id, f"drain-{portal_id}", "default")
+
+    def _add(self, job: Callable[[int], None], portal_id: int, name: str, executor: str) -> None:
+        if self._service is not None and not self._stopping and self._scheduler.running:
+            self._scheduler.add_job(job, args=[portal_id], id=name, replace_existing=True, executor=executor)
 
     def _tick(self) -> None:
+        self._guarded(self._wake_due)
+
+    def _wake_due(self) -> None:
         for portal_id in due(self._running()):
             self.wake(portal_id)
 
     def _drain(self, portal_id: int) -> None:
-        self._guarded(lambda: drain(self._running(), portal_id, going_on=lambda: self._scheduler.running))
+        self._guarded(lambda: drain(self._running(), portal_id, going_on=lambda: not self._stopping))
 
     def _sweep(self) -> None:
+        self._guarded(self._sweep_all)
+
+    def _sweep_all(self) -> None:
         service = self._running()
-        self._guarded(lambda: sweep.forget_old(service))
+        sweep.forget_old(service)
         with service.store.reading() as tx:
             ids = portals.active_ids(tx)
         for portal_id in ids:
-            self._scheduler.add_job(
-                self._sweep_one,
-                args=[portal_id],
-                id=f"sweep-{portal_id}",
-                replace_existing=True,
-                executor="sweeps",
-            )
+            self._add(self._sweep_one, portal_id, f"sweep-{portal_id}", "sweeps")
 
     def _sweep_one(self, portal_id: int) -> None:
-        if self._scheduler.running:
-            self._guarded(lambda: sweep.quietly(self._running(), portal_id))
+        self._guarded(lambda: sweep.quietly(self._running(), portal_id))
 
     def _probe(self) -> None:
+        self._guarded(self._probe_due)
+
+    def _probe_due(self) -> None:
         service = self._running()
         with service.store.reading() as tx:
             paused = portals.paused_ids(tx, due=service.clock())
         for portal_id in paused:
-            self._guarded(partial(service.portals.probe, portal_id))
+            self._add(self._probe_one, portal_id, f"probe-{portal_id}", "sweeps")
+
+    def _probe_one(self, portal_id: int) -> None:
+        self._guarded(lambda: self._running().portals.probe(portal_id))
 
     def _running(self) -> Service:
         if self._service is None:
@@ -104,8 +118,16 @@ class Worker:
         return self._service
 
     def _guarded(self, work: Callable[[], object]) -> None:
+        with self._changed:
+            if self._stopping:
+                return
+            self._at_work += 1
         try:
             work()
         except Exception:
             # Our bug: logged whole, the marks stay and the next tick tries again.
             log.exception("background work failed")
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()

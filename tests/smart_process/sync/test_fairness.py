@@ -105,6 +105,30 @@ def test_a_portal_that_does_not_answer_holds_up_nobodys_sweep(
         worker.stop()
 
 
+def test_a_worker_ends_although_its_jobs_are_adding_jobs(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scheduler keeps its lock while it waits for jobs; one that adds another at that moment waits for the lock."""
+    stopping = threading.Event()
+
+    def endless(_service: Service) -> list[int]:
+        assert stopping.wait(60)
+        return [BUSY, *SMALL]
+
+    monkeypatch.setattr(workers, "due", endless)
+    service = cast(Service, SimpleNamespace(store=turns.store, clock=lambda: NOW))
+    worker = Worker()
+    worker.start(service)
+    ending = threading.Thread(target=worker.stop)
+    eventually(lambda: worker._at_work > 0, within=60, waiting_for="a tick")
+    ending.start()
+    eventually(lambda: worker._stopping, within=60, waiting_for="the worker to be told")
+    stopping.set()
+    ending.join(60)
+    assert not ending.is_alive()
+    assert turns.order == []
+
+
 def test_the_longest_waiting_portal_has_its_turn_first(turns: Turns) -> None:
     with turns.store.transaction() as tx:
         tx.execute(sa.update(mark).where(mark.c.portal_id == 7).values(due_at=NOW - timedelta(hours=2)))

@@ -11,9 +11,9 @@ import pytest
 from b24 import errors
 from b24.sandbox import basic
 from b24.store import marks
-from smart_process.schema import CONTACT, OFFLINE_EVENTS
+from smart_process.schema import CONTACT, DEAL, OFFLINE_EVENTS
 from smart_process.sync import offline
-from tests.smart_process.sync.story import Guest, Story
+from tests.smart_process.sync.story import Guest, Story, writes
 
 MODES = {"confirmed": "Y", "taken": "N"}
 
@@ -63,6 +63,41 @@ def test_what_no_event_told_is_found_in_the_queue(deaf: Story) -> None:
     assert queue(deaf) == []
     deaf.settle()
     assert deaf.person(deaf.seat())["contact_id"] is None
+
+
+def test_a_day_without_any_online_event_is_whole_by_the_queue_alone(deaf: Story) -> None:
+    """No other sweep is made: forms, cards, the event and a deal are told by the queue or not at all."""
+
+    def told() -> None:
+        read(deaf)
+        deaf.settle()
+
+    hot, cold = deaf.guest("Горячая", "Заявка"), deaf.guest("Тихая", "Заявка")
+    form = deaf.form()
+    cards = [deaf.fills_form(form, hot), deaf.fills_form(form, cold)]
+    deaf.settle()
+    assert deaf.seats() == []
+    told()
+    seats = {seat["item_id"]: seat for seat in deaf.seats()}
+    assert sorted(seats) == sorted(cards)
+    assert deaf.mails(hot.email) == deaf.mails(cold.email) == ["ticket"]
+    deaf.edit_card(cards[0], stage="arrived", note="без событий")
+    deaf.flags(seats[cards[0]]["id"], "quote_requested")
+    told()
+    (deal,) = deaf.deals()
+    deaf.edit(DEAL, deal["id"], stageId="WON")
+    deaf.edit(deaf.binding.event.entity_type_id, deaf.item_id, title="Новое имя")
+    deaf.delete(deaf.eti, cards[1])
+    told()
+    rows = {seat["item_id"]: seat for seat in deaf.seats(all_of_them=True)}
+    assert (rows[cards[0]]["stage"], rows[cards[0]]["note"]) == ("won", "без событий")
+    assert rows[cards[1]]["removed_at"] is not None
+    assert deaf.event["title"] == "Новое имя"
+    # What is left are echoes of our own writes: they are read and lead to none.
+    with deaf.counted() as sent:
+        told()
+    assert writes(sent) == []
+    assert queue(deaf) == []
 
 
 def test_a_record_is_forgotten_only_after_its_mark_is_kept(
