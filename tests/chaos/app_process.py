@@ -28,6 +28,7 @@ from app import Config, build
 from b24 import portals
 from b24.limits import Limits
 from b24.store import migrate
+from smart_process.sync import queue
 from smart_process.sync import worker as background
 
 __all__ = ["alembic", "fast_bitrix24", "flask", "handlers", "migrate", "placements", "psycopg"]
@@ -61,14 +62,24 @@ def run(told: Told, player: Connection) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     background.SWEEP_S, background.TICK_S, background.PROBE_S = SWEEP_S, TICK_S, 1.0
     portals.PROBES_S = PROBES_S
-    built = build(Config(**told.config))
+    queue.EVERY_TEN_MINUTES = f"*/{SWEEP_S:.0f} * * * * *"
+    queue.EVERY_MINUTE = queue.EVERY_SECOND
+    built = build(Config(**told.config), at_scale=told.role != EVERYTHING)
     size, rate = told.bucket
     built.service.portals.limits = Limits(built.service.store, size=size, rate=rate)
-    if told.role != WEB:
+    threading.Thread(target=_end_with, args=(player,), daemon=True).start()
+    if told.role == EVERYTHING:
         built.worker.start(built.service)
     if told.role != WORKER:
         _serve_beside(built.web, told.port)
     player.send("ready")
+    if told.role == WORKER:
+        # Signals are taken by the main thread alone.
+        queue.work(built.service)
+    threading.Event().wait()
+
+
+def _end_with(player: Connection) -> None:
     with contextlib.suppress(EOFError):
         player.recv()
     os._exit(0)
