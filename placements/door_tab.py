@@ -31,6 +31,7 @@ from smart_process.tickets import qr_svg
 
 MOST_GATES, LONGEST_GATE = 20, 64
 SHOWN = 30
+DECIDED_SHOWN = 10
 KINDS = {GateKind.ENTRANCE: "Вход", GateKind.SESSION: "Закрытая сессия", GateKind.STAND: "Стенд"}
 WHY = {
     Why.CANCELLED: "Билет был отменён, телефон об этом ещё не знал.",
@@ -39,6 +40,7 @@ WHY = {
     Why.TOGETHER: "Два телефона почти одновременно: скорее всего, один гость.",
     Why.APART: "Проходы далеко друг от друга: билет могли передать или скопировать.",
 }
+ANSWERS = {Answer.SAME: "оставили как есть", Answer.ANNUL: "один проход отменён"}
 VERDICTS = {
     "admitted": "Проходите",
     "already_admitted": "Уже проходил",
@@ -56,6 +58,7 @@ def routes(bp: Blueprint, service: Service, guard: Guard) -> None:
         "gates": _save_gates,
         "phone/revoke": _revoke,
         "case": _settle,
+        "case/reopen": _reopen,
         "rehearsal/start": _start,
         "rehearsal/wipe": _wipe,
     }
@@ -133,7 +136,14 @@ def _clock(one: Any, event: Event, _: Translator) -> str:
 
 def _cases(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     cases = conflicts.open_cases(tx, event.id)
-    return {"cases": [_case(one, event, _) for one in cases[:SHOWN]], "more": max(0, len(cases) - SHOWN)}
+    return {
+        "cases": [_case(one, event, _) for one in cases[:SHOWN]],
+        "more": max(0, len(cases) - SHOWN),
+        "decided": [
+            {"case": one, "answer": _(ANSWERS[one.answer]), "at": language.moment(one.at, event.zone, _)}
+            for one in conflicts.decided_cases(tx, event.id)[:DECIDED_SHOWN]
+        ],
+    }
 
 
 def _case(case: Case, event: Event, _: Translator) -> dict[str, Any]:
@@ -276,6 +286,21 @@ def _settle(service: Service, session: PageSession) -> ResponseReturnValue:
             )
     except conflicts.Settled:
         raise Refused(409, "settled", "Здесь уже решили.") from None
+    service.wake(session.portal_id)
+    return jsonify(done=True)
+
+
+def _reopen(service: Service, session: PageSession) -> ResponseReturnValue:
+    key = body_of().get("case")
+    if not isinstance(key, str):
+        raise Refused(400, "bad_request", "Запрос не читается.")
+    demand(service, session, changing(service, session), "undo")
+    try:
+        with service.store.transaction() as tx:
+            event = opened_event(tx, session)
+            conflicts.reopen(tx, event.id, key, by=session.actor, now=service.clock())
+    except conflicts.Settled:
+        raise Refused(409, "not_settled", "Здесь решения уже нет.") from None
     service.wake(session.portal_id)
     return jsonify(done=True)
 

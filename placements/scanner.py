@@ -67,7 +67,14 @@ def blueprint(service: Service) -> Blueprint:
             background_color="#101418",
             theme_color="#101418",
             icons=[
-                {"src": "/static/scanner/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}
+                {
+                    "src": "/static/scanner/icon.svg",
+                    "sizes": "any",
+                    "type": "image/svg+xml",
+                    "purpose": "any",
+                },
+                {"src": "/static/scanner/icon-180.png", "sizes": "180x180", "type": "image/png"},
+                {"src": "/static/scanner/icon-512.png", "sizes": "512x512", "type": "image/png"},
             ],
         )
         reply.mimetype = "application/manifest+json"

@@ -22,6 +22,18 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Open the link or QR code the organiser gave you.",
         "Ұйымдастырушы берген сілтемені немесе QR-кодты ашыңыз.",
     ),
+    "enrol_camera": (
+        "Показать камере QR организатора",
+        "Show the organiser's QR to the camera",
+        "Ұйымдастырушының QR-ын камераға көрсету",
+    ),
+    "enrol_link": ("Или вставьте ссылку", "Or paste the link", "Немесе сілтемені қойыңыз"),
+    "enrol_open": ("Открыть", "Open", "Ашу"),
+    "enrol_no_link": (
+        "Это не ссылка организатора: в ней есть «/scan/».",
+        "This is not the organiser's link: it has “/scan/” in it.",
+        "Бұл ұйымдастырушының сілтемесі емес: онда «/scan/» болады.",
+    ),
     "code_unknown": (
         "Такой ссылки нет. Проверьте адрес или попросите у организатора новую.",
         "There is no such link. Check the address or ask the organiser for a new one.",

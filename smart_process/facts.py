@@ -55,6 +55,7 @@ class Kind(StrEnum):
     CASE_SETTLED = (
         "case_settled"  # case (key of the disputed arrival), answer (same | annul): by a person in the portal
     )
+    CASE_REOPENED = "case_reopened"  # case; restores (key of the passage that decision took back), "" when it took none back
     FLAG_SET = "flag_set"  # flag, product_line?
     FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?, line_only: the flag itself stays
     NOTE = "note"  # text
@@ -166,6 +167,8 @@ class _Fold:
         self.proof: dict[Stage, dict[str, NewFact]] = {stage: {} for stage in PATH}
         self.chosen: tuple[Stage, datetime, bool] | None = None  # stage, since, chosen by a person
         self.passed: dict[str, NewFact] = {}
+        # Arrivals and passages taken back by name, so that they can be given again.
+        self.taken_back: dict[str, NewFact] = {}
         self.flags: dict[str, bool] = {}
         self.lines: dict[str, bool] = {}
         self.engaged_valid = True
@@ -217,13 +220,25 @@ class _Fold:
     def _arrival_annulled(self, fact: NewFact) -> None:
         which = fact.data.get("annuls")
         if which:
-            self.passed.pop(passage_key(str(which)), None)
+            self._take_back(self.passed, passage_key(str(which)))
         else:
             self.passed.clear()
         for key in [which] if which else list(self.proof[Stage.ARRIVED]):
-            self.proof[Stage.ARRIVED].pop(str(key), None)
+            self._take_back(self.proof[Stage.ARRIVED], str(key))
         if self.chosen and self.chosen[0] is Stage.ARRIVED:
             self.chosen = None
+
+    def _take_back(self, some: dict[str, NewFact], key: str) -> None:
+        if key in some:
+            self.taken_back[key] = some.pop(key)
+
+    def _case_reopened(self, fact: NewFact) -> None:
+        arrival = str(fact.data.get("restores") or "")
+        if (passed := self.taken_back.pop(passage_key(arrival), None)) is not None:
+            self.passed[passed.key] = passed
+        if (arrived := self.taken_back.pop(arrival, None)) is not None:
+            self._prove(Stage.ARRIVED, arrived)
+            self._engage(arrived)
 
     def _flag_set(self, fact: NewFact) -> None:
         self.flags[str(fact.data["flag"])] = True

@@ -267,11 +267,14 @@ def _left_at(known: Sequence[NewFact], arrival: str) -> int | None:
 
 
 def annulled(known: Sequence[NewFact], arrival: str) -> bool:
-    """Whether an arrival was taken back since, by name or with all others."""
-    since = known[_left_at(known, arrival) or 0 :]
-    return any(
-        fact.kind is Kind.ARRIVAL_ANNULLED and fact.data.get("annuls", arrival) == arrival for fact in since
-    )
+    """Whether an arrival was taken back since, by name or with all others, and not given again."""
+    gone = False
+    for fact in known[_left_at(known, arrival) or 0 :]:
+        if fact.kind is Kind.ARRIVAL_ANNULLED and fact.data.get("annuls", arrival) == arrival:
+            gone = True
+        elif fact.kind is Kind.CASE_REOPENED and fact.data.get("restores") == arrival:
+            gone = False
+    return gone
 
 
 def flag_back(known: Sequence[NewFact], arrival: str, undo: NewFact) -> list[NewFact]:
@@ -283,7 +286,10 @@ def flag_back(known: Sequence[NewFact], arrival: str, undo: NewFact) -> list[New
     last = next(fact for fact in reversed(about) if fact.data["flag"] == own.data["flag"])
     if last is not own:
         return []
-    data = {"flag": own.data["flag"], **{name: undo.data[name] for name in ("reason", "device")}}
+    data = {
+        "flag": own.data["flag"],
+        **{name: undo.data[name] for name in ("reason", "device") if name in undo.data},
+    }
     return [NewFact(Kind.FLAG_WITHDRAWN, undo.at, undo.actor, flag_key(undo.key), gate=undo.gate, data=data)]
 
 

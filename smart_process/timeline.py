@@ -26,6 +26,7 @@ MAILS = {
 }
 _PLAIN = {
     Kind.CASE_SETTLED: "Спорный проход разобран",
+    Kind.CASE_REOPENED: "Решение о спорном проходе отменено",
     Kind.NO_SHOW: "Не пришёл",
     Kind.CANCELLED: "Отказался прийти",
     Kind.OUTCOME_WITHDRAWN: "Больше не передан в продажи",
@@ -111,7 +112,8 @@ def _flag_set(one: NewFact, _: Translator) -> str:
 def _flag_withdrawn(one: NewFact, _: Translator) -> str:
     said = _("Отметка снята: %(flag)s", flag=_flag(one, _))
     reason = str(one.data.get("reason") or "")
-    return f"{said} – {reason}" if reason else said
+    # "case" is our own word: the line about the passage beside it says what was decided.
+    return f"{said} – {reason}" if reason and reason != "case" else said
 
 
 def _flag(one: NewFact, _: Translator) -> str:

@@ -11,6 +11,7 @@ const $ = (id) => document.getElementById(id);
 const AFTER = {
   'phone/revoke': ['phones', 'live'],
   case: ['cases', 'live'],
+  'case/reopen': ['cases', 'live'],
   'rehearsal/start': ['rehearsal'],
   'rehearsal/wipe': ['rehearsal'],
 };

@@ -86,6 +86,15 @@ def test_every_verdict_comes_without_a_tap(door: Door, camera_page: Callable[...
     assert (arrivals(door, guest), arrivals(door, cancelled)) == (1, 0)
 
 
+def test_the_organisers_code_before_the_camera_opens_the_enrolment(
+    door: Door, camera_page: Callable[..., Page]
+) -> None:
+    page = camera_page(f"{door.url}/scan/{door.code()}")
+    page.goto(f"{door.url}/scan/")
+    page.get_by_role("button", name="Показать камере QR организатора").click()
+    expect(page.get_by_label("Как назвать этот телефон?")).to_be_visible()
+
+
 def test_a_verdict_is_heard_and_felt_and_a_refusal_differently(door: Door, phone_page: Page) -> None:
     guest = door.guest()
     page = watched(phone_page)

@@ -174,6 +174,14 @@ def test_the_scanner_without_enrolment_says_what_to_do(door: Door, phone_page: P
     phone_page.goto(f"{door.url}/scan/")
     expect(phone_page.get_by_role("heading", name="Телефон не подключён")).to_be_visible()
     wait_for_worker(phone_page)
+    # On an iPhone's home screen there is no address bar: the link is pasted.
+    link = phone_page.get_by_label("Или вставьте ссылку")
+    link.fill("https://app.example/t/AAAAAAAAAAAAAAAAAAAAAA")
+    phone_page.get_by_role("button", name="Открыть").click()
+    expect(phone_page.get_by_role("alert")).to_contain_text("не ссылка организатора")
+    link.fill(f"{door.url}/scan/{door.code()}")
+    phone_page.get_by_role("button", name="Открыть").click()
+    expect(phone_page.get_by_label("Как назвать этот телефон?")).to_be_visible()
 
 
 def test_a_useless_link_does_not_enrol(door: Door, phone_page: Page, console: Console) -> None:

@@ -116,4 +116,6 @@ def test_nothing_is_disputed_and_no_case_can_be_invented(tabs: Tabs) -> None:
     assert part(tabs, "cases") == ""
     assert tabs.call("event/case", {"case": "scan:1:x", "answer": "same"}).status_code == 409
     assert tabs.call("event/case", {"case": 5, "answer": "same"}).status_code == 400
+    assert tabs.call("event/case/reopen", {"case": "scan:1:x"}).status_code == 409
+    assert tabs.call("event/case/reopen", {"case": 5}).status_code == 400
     assert tabs.get("event/door/secrets").status_code == 404

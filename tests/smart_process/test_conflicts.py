@@ -123,3 +123,57 @@ def test_only_a_passage_of_the_case_can_be_taken_back(door: Door, showing: str) 
     with pytest.raises(Settled):
         settle(door, case, Answer.ANNUL, showing)
     assert len(cases(door)) == 1
+
+
+def reopen(door: Door, key: str) -> None:
+    with door.store.transaction() as tx:
+        conflicts.reopen(tx, door.event_id, key, by="user:6", now=door.now)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_decision_can_be_taken_back_and_made_again(door: Door, which: int) -> None:
+    guest = door.guest()
+    shown_twice(door, guest, 20)
+    (case,) = cases(door)
+    first = case.showings[0].at
+    settle(door, case, Answer.ANNUL, case.showings[which].key)
+    with door.store.reading() as tx:
+        (decided,) = conflicts.decided_cases(tx, door.event_id)
+    assert (decided.key, decided.answer, decided.by) == (case.key, Answer.ANNUL, "user:5")
+    reopen(door, case.key)
+    assert cases(door) == [case]
+    assert door.seat(guest).arrived_at == first
+    with door.store.reading() as tx:
+        assert conflicts.decided_cases(tx, door.event_id) == []
+    with pytest.raises(Settled):
+        reopen(door, case.key)
+    settle(door, case, Answer.ANNUL, case.showings[1 - which].key)
+    assert (cases(door), door.seat(guest).arrived_at) == ([], case.showings[which].at)
+    assert [one.actor for one in door.facts(guest, Kind.CASE_SETTLED)] == ["user:5", "user:5"]
+
+
+def test_a_session_given_again_has_its_flag_again(door: Door) -> None:
+    hall = [{"name": "hall", "kind": "session", "flag": "closed_session", "reentry": False}]
+    with door.store.transaction() as tx:
+        tx.execute(sa.update(t.event).values(gates=hall))
+        tx.execute(sa.update(t.device).values(gates=["hall"]))
+    guest = door.guest()
+    door.record(guest, Kind.CANCELLED)
+    door.scan(guest.ticket, gate="hall", shown="admitted")
+    (case,) = cases(door)
+    before = door.seat(guest)
+    settle(door, case, Answer.ANNUL, case.showings[0].key)
+    after = door.seat(guest)
+    assert (after.flags, after.passages, after.arrived_at) == ({}, {}, None)
+    reopen(door, case.key)
+    again = door.seat(guest)
+    assert (again.flags, again.passages) == ({"closed_session": True}, before.passages)
+    assert again.arrived_at == before.arrived_at
+
+
+@pytest.mark.parametrize("key", ["", "scan:9:x"])
+def test_only_a_decided_case_can_be_opened_again(door: Door, key: str) -> None:
+    guest = door.guest()
+    shown_twice(door, guest, 1)
+    with pytest.raises(Settled):
+        reopen(door, key or cases(door)[0].key)

@@ -15,6 +15,7 @@ import { say } from "./words.js";
 
 const FRESH_EVERY_MS = 5000;
 const HIDDEN_EVERY_MS = 20000;
+const ENROL_LINK = /\/scan\/([A-Za-z0-9_-]{16,})\/?$/;
 const at = (id) => document.getElementById(id);
 const { vendor, version } = JSON.parse(at("config").textContent);
 
@@ -23,7 +24,27 @@ navigator.serviceWorker?.register("/scan/sw.js", { scope: "/scan/" }).catch(() =
 
 const token = localStorage.getItem("device_token");
 if (token) start(JSON.parse(localStorage.getItem("device") || "{}"));
-else at("not-enrolled").hidden = false;
+else wireNotEnrolled();
+
+// The organiser's link: opened, shown to the camera as a QR code, or pasted.
+function wireNotEnrolled() {
+  at("not-enrolled").hidden = false;
+  const open = (text) => {
+    const code = ENROL_LINK.exec(text.trim())?.[1];
+    if (code) location.assign(`/scan/${code}`);
+    at("link-error").hidden = Boolean(code);
+  };
+  const camera = new Camera(at("enrol-video"), vendor);
+  camera.addEventListener("code", ({ detail }) => open(detail.text));
+  camera.addEventListener("state", ({ detail }) => {
+    at("enrol-video").hidden = detail.state !== "running" && detail.state !== "starting";
+  });
+  at("enrol-camera").addEventListener("click", () => camera.start());
+  at("enrol-link").addEventListener("submit", (event) => {
+    event.preventDefault();
+    open(at("link").value);
+  });
+}
 
 async function start(device) {
   at("screen").hidden = false;
