@@ -55,7 +55,8 @@ class Kind(StrEnum):
     CASE_SETTLED = (
         "case_settled"  # case (key of the disputed arrival), answer (same | annul): by a person in the portal
     )
-    CASE_REOPENED = "case_reopened"  # case; restores (key of the passage that decision took back), "" when it took none back
+    # case; restores (key of the passage that decision took back, "" when it took none back)
+    CASE_REOPENED = "case_reopened"
     FLAG_SET = "flag_set"  # flag, product_line?
     FLAG_WITHDRAWN = "flag_withdrawn"  # flag, product_line?, line_only: the flag itself stays
     NOTE = "note"  # text
