@@ -64,7 +64,8 @@ class Day:
         self.story = story
         n = story.number
         company = f"ТОО День {n}"
-        self.known = Guest("Известный", "Пётр", f"known{n}@day.example", f"+7702{n:07d}", company)
+        # Not of the strangers' company: the form makes one, and whose a second one of that name is says a person.
+        self.known = Guest("Известный", "Пётр", f"known{n}@day.example", f"+7702{n:07d}", f"ТОО Форма {n}")
         self.first = Guest("Первая", "Анна", f"a{n}@day{n}.example", f"+7703{n:07d}", company)
         self.second = Guest("Второй", "Борис", f"b{n}@day{n}.example", f"+7704{n:07d}", company)
         self.form = story.form()
