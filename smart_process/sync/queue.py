@@ -108,8 +108,10 @@ def work(service: Service) -> None:
     while not stopping.is_set():
         try:
             asyncio.run(_work(service, stopping))
-        except (ConnectorException, DatabaseAway) as error:
-            log.warning("the queue does not answer: %s", type(error).__name__)
+        except Exception:
+            # Most likely the database is away, in one of the ways the engine has to say so. A worker that ended here
+            # would leave the portals to whoever starts it again.
+            log.exception("the queue is taken up again")
         stopping.wait(AFTER_TROUBLE_S)
 
 
