@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -121,6 +122,49 @@ def postgres_server() -> str:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty PostgreSQL database for one test, ``postgresql://…``; dropped whoever still uses it."""
+    with _database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: str) -> Iterator[str]:
+    """A database with all tables for the tests of one process: making one takes longer than most tests."""
+    import smart_process.store.tables  # noqa: F401  its tables join the shared metadata
+    from b24.store.engine import Store
+    from b24.store.tables import metadata
+
+    with _database(postgres_server) as url:
+        store = Store(url)
+        metadata.create_all(store.engine)
+        store.close()
+        yield url
+
+
+@pytest.fixture
+def postgres_tables(shared_postgres: str) -> Iterator[str]:
+    """All tables in PostgreSQL without a row, numbers counted from one: ``postgresql+psycopg://…``."""
+    yield shared_postgres.replace("postgresql://", "postgresql+psycopg://")
+    _empty(shared_postgres)
+
+
+def _empty(url: str) -> None:
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
+    from b24.store.tables import metadata
+
+    asked = [
+        SQL("SELECT {name} WHERE EXISTS (SELECT 1 FROM {table})").format(name=name, table=Identifier(name))
+        for name in metadata.tables
+    ]
+    with psycopg.connect(url, autocommit=True) as database:
+        filled = [Identifier(row[0]) for row in database.execute(SQL(" UNION ALL ").join(asked))]
+        if filled:
+            database.execute(SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(SQL(", ").join(filled)))
+
+
+@contextmanager
+def _database(postgres_server: str) -> Iterator[str]:
     import psycopg
     from psycopg.sql import SQL, Identifier
 
@@ -147,8 +191,7 @@ def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sto
     if request.param == "sqlite":
         yield from _opened(f"sqlite:///{tmp_path / 'app.db'}")
     else:
-        url: str = request.getfixturevalue("postgres_url")
-        yield from _opened(url.replace("postgresql://", "postgresql+psycopg://"))
+        yield from _opened(request.getfixturevalue("postgres_tables"))
 
 
 def _opened(url: str) -> Iterator[Store]:

@@ -122,8 +122,7 @@ def guests_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     if request.param == "sqlite":
         yield from _world(f"sqlite:///{tmp_path / 'guests.db'}")
     else:
-        url = str(request.getfixturevalue("postgres_url"))
-        yield from _world(url.replace("postgresql://", "postgresql+psycopg://"))
+        yield from _world(request.getfixturevalue("postgres_tables"))
 
 
 def guest_site(world: GuestWorld, **options: Any) -> Flask:

@@ -28,8 +28,8 @@ def door(tmp_path: Path) -> Iterator[Door]:
 
 
 @pytest.fixture
-def postgres_door(postgres_url: str) -> Iterator[Door]:
-    store = Store(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+def postgres_door(postgres_tables: str) -> Iterator[Door]:
+    store = Store(postgres_tables)
     yield open_door(store)
     store.close()
 

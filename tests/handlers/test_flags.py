@@ -23,7 +23,7 @@ def any_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'door.db'}"
     else:
-        url = request.getfixturevalue("postgres_url").replace("postgresql://", "postgresql+psycopg://")
+        url = request.getfixturevalue("postgres_tables")
     store = Store(url)
     yield open_door(store)
     store.close()
