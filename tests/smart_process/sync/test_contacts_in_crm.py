@@ -136,6 +136,7 @@ def test_a_link_we_wrote_to_a_contact_that_was_just_deleted_is_taken_off_again(
     before = person(story)["contact_id"]
     story.faults(event_drop=1)
     story.delete(CONTACT, before)
+    story.events_arrived()
     story.faults()
     story.edit_card(story.card()["id"], note="Перезвонить")
     story.settle()
