@@ -131,12 +131,7 @@ def titles(work: Work, ids: Sequence[int]) -> dict[int, str]:
     Raises:
         B24Error: the portal could not be asked.
     """
-    pages = [list(ids[at : at + PAGE]) for at in range(0, len(ids), PAGE)]
-    asked = {"entityTypeId": COMPANY, "select": ["id", "title"], "start": -1}
-    replies = work.read(
-        {f"p{n}": ("crm.item.list", asked | {"filter": {"@id": page}}) for n, page in enumerate(pages)}
-    )
-    return {int(one["id"]): str(one["title"] or "") for reply in replies.values() for one in reply["items"]}
+    return {int(one["id"]): str(one["title"] or "") for one in work.items(COMPANY, ids, "id", "title")}
 
 
 def wanted(work: Work, people: Mapping[str, Row]) -> dict[str, int | None]:

@@ -38,15 +38,7 @@ def cards(work: Work, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     Raises:
         B24Error: the portal could not be asked.
     """
-    # Without a selection: only then phones and mails come along.
-    pages = [list(ids[at : at + 50]) for at in range(0, len(ids), 50)]
-    replies = work.read(
-        {
-            f"p{n}": ("crm.item.list", {"entityTypeId": CONTACT, "filter": {"@id": page}, "start": -1})
-            for n, page in enumerate(pages)
-        }
-    )
-    return {int(item["id"]): item for reply in replies.values() for item in reply["items"]}
+    return {int(item["id"]): item for item in work.items(CONTACT, ids)}
 
 
 def contact_card(item: Mapping[str, Any], region: str, person: Identity | None = None) -> Contact:

@@ -13,10 +13,4 @@ def existing(work: Work, entity_type_id: int, item_ids: Iterable[int]) -> frozen
     Raises:
         B24Error: the portal could not be asked.
     """
-    ids = sorted(set(item_ids))
-    pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
-    asked = {"entityTypeId": entity_type_id, "select": ["id"], "start": -1}
-    replies = work.read(
-        {f"p{n}": ("crm.item.list", asked | {"filter": {"@id": page}}) for n, page in enumerate(pages)}
-    )
-    return frozenset(int(item["id"]) for reply in replies.values() for item in reply["items"])
+    return frozenset(int(item["id"]) for item in work.items(entity_type_id, sorted(set(item_ids)), "id"))

@@ -60,20 +60,7 @@ def _on_cards(work: Work, seats: list[Row], gone: frozenset[int]) -> dict[int, i
     """By person the contact their card shows now instead of the one that is gone: the portal's answer to a merge."""
     of_card = {int(seat["item_id"]): int(seat["person_id"]) for seat in seats if seat["item_id"]}
     eti = work.binding.participation.entity_type_id
-    ids = sorted(of_card)
-    commands = {
-        f"p{at}": (
-            "crm.item.list",
-            {
-                "entityTypeId": eti,
-                "filter": {"@id": ids[at : at + 50]},
-                "select": ["id", "contactId"],
-                "start": -1,
-            },
-        )
-        for at in range(0, len(ids), 50)
-    }
-    shown = [item for reply in work.read(commands).values() for item in reply["items"]] if commands else []
+    shown = work.items(eti, sorted(of_card), "id", "contactId")
     contacts = {of_card[int(item["id"])]: picture.number(item.get("contactId")) for item in shown}
     return {person: contact for person, contact in contacts.items() if contact and contact not in gone}
 

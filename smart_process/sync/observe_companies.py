@@ -13,12 +13,11 @@ from smart_process.store import sync as store
 from smart_process.sync import picture
 from smart_process.sync.existing import existing
 from smart_process.sync.segments import account
-from smart_process.sync.work import Commands, Work
+from smart_process.sync.work import Work
 
 Item = Mapping[str, Any]
 Row = Mapping[str, Any]
 NOBODY: frozenset[int] = frozenset()
-PAGE = 50
 
 
 def observe(
@@ -97,16 +96,9 @@ def _instead(work: Work, companies: Collection[int]) -> dict[int, int]:
 
 def _shown(work: Work, entity_type_id: int, company_of: Mapping[int, int]) -> dict[int, set[int]]:
     """By company what the cards of its people show instead of it; 0 for nothing."""
-    ids = sorted(company_of)
-    asked = {"entityTypeId": entity_type_id, "select": ["id", "companyId"], "start": -1}
-    commands: Commands = {
-        f"p{at}": ("crm.item.list", asked | {"filter": {"@id": ids[at : at + PAGE]}})
-        for at in range(0, len(ids), PAGE)
-    }
     shown: dict[int, set[int]] = {}
-    for reply in work.read(commands).values():
-        for item in reply["items"]:
-            shown.setdefault(company_of[int(item["id"])], set()).add(picture.number(item.get("companyId")))
+    for item in work.items(entity_type_id, sorted(company_of), "id", "companyId"):
+        shown.setdefault(company_of[int(item["id"])], set()).add(picture.number(item.get("companyId")))
     return shown
 
 

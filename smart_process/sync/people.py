@@ -302,18 +302,9 @@ def _accounts(work: Work, cases: Sequence[Case]) -> None:
     wanted = {company for case in cases if (company := _company_of(case))}
     with work.service.store.reading() as tx:
         wanted = guests.unknown_accounts(tx, work.portal_id, wanted)
-    ids = sorted(wanted)
-    pages = [ids[at : at + 50] for at in range(0, len(ids), 50)]
-    replies = work.read(
-        {
-            f"p{n}": ("crm.item.list", {"entityTypeId": COMPANY, "filter": {"@id": page}, "start": -1})
-            for n, page in enumerate(pages)
-        }
-    )
+    rows = [account(item, work.settings) for item in work.items(COMPANY, sorted(wanted))]
     with work.service.store.transaction() as tx:
-        for reply in replies.values():
-            rows = [account(item, work.settings) for item in reply["items"]]
-            store.save_accounts(tx, work.portal_id, rows, now=work.now())
+        store.save_accounts(tx, work.portal_id, rows, now=work.now())
 
 
 def _company_of(case: Case) -> int | None:
