@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -248,6 +249,15 @@ def serving(door: Door) -> Iterator[Door]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving_today(folder: Path) -> Iterator[Door]:
+    """A door whose event is on now, over HTTP; its data in SQLite in the folder."""
+    store = Store(f"sqlite:///{folder / 'door.db'}")
+    with serving(open_door(store, now=datetime.now(UTC).replace(microsecond=0))) as door:
+        yield door
+    store.close()
 
 
 def at_once(*work: Any) -> list[Any]:

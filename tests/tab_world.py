@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import placements
 from b24.page_session import HEADER, PageSession
-from b24.sandbox.server import Sandbox
+from b24.sandbox.server import Options, Sandbox
 from b24.store import marks
 from placements.session import TOKEN_HEADER
 from smart_process.schema import COMPANY, CONTACT, DEAL, PLACEMENTS
@@ -190,6 +192,18 @@ def open_tabs(sandbox: Sandbox, folder: Path, served: Served | None = None) -> T
     soon = place.service.clock() + timedelta(days=1)
     world.add_event(starts_at=soon.isoformat(), ends_at=(soon + timedelta(hours=8)).isoformat())
     return world
+
+
+@contextmanager
+def served_tabs(folder: Path, served: Served) -> Iterator[Tabs]:
+    """:func:`open_tabs` in a demo portal with its own pages, ours on ``served``: for a browser."""
+    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
+        world = open_tabs(sandbox, folder, served)
+        yield world
+        world.place.rest.close()
+        world.place.service.portals.close()
+        served.stop()
+        world.place.service.store.close()
 
 
 def _segment(place: PortalAndApp) -> SegmentFields:

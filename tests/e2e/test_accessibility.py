@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from b24.sandbox.server import Options, Sandbox
-from b24.store.engine import Store
 from smart_process.admission import Verdict
 from smart_process.facts import Kind
 from tests.accessible import complaints
 from tests.chromium import Console
-from tests.door import Door, open_door, serving
+from tests.door import Door, serving_today
 from tests.e2e.phone import enrol, expect_unsent, expect_verdict, type_code
 from tests.e2e.portal_desk import Desk
 from tests.e2e.test_supervisor import busy_door
 from tests.portal_and_app import Served
-from tests.tab_world import Tabs, open_tabs
+from tests.tab_world import Tabs, served_tabs
 
 pytestmark = pytest.mark.e2e
 SHOW = """async ({ verdict, person }) => {
@@ -47,10 +45,8 @@ DIALOGS = {
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    with serving(open_door(store, now=datetime.now(UTC).replace(microsecond=0))) as door:
+    with serving_today(tmp_path) as door:
         yield door
-    store.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -127,17 +123,11 @@ def test_a_guest_is_let_in_flagged_and_undone_with_the_keyboard_alone(door: Door
 
 @pytest.fixture(scope="module")
 def tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
-    served = Served()
-    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
-        world = open_tabs(sandbox, tmp_path_factory.mktemp("tabs"), served)
+    with served_tabs(tmp_path_factory.mktemp("tabs"), Served()) as world:
         now = world.place.service.clock()
         times = {"starts_at": now.isoformat(), "ends_at": (now + timedelta(hours=8)).isoformat()}
         world.add_event(stage="live", **times)
         yield world
-        world.place.rest.close()
-        world.place.service.portals.close()
-        served.stop()
-        world.place.service.store.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

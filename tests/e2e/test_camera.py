@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from b24.store.engine import Store
 from smart_process.facts import Kind
 from tests.chromium import CAMERA, PHONE, Console, Launch
-from tests.door import Door, add_event, add_guest, open_door, serving
+from tests.door import Door, add_event, add_guest, serving_today
 from tests.e2e.phone import arrivals, enrol, expect_verdict, type_code
 from tests.eventually import eventually
 from tests.fake_camera import TORN
@@ -47,10 +45,8 @@ PHONE_CAMERA = """() => {
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    with serving(open_door(store, now=datetime.now(UTC).replace(microsecond=0))) as door:
+    with serving_today(tmp_path) as door:
         yield door
-    store.close()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from app import create_app
-from b24.sandbox.server import Options, Sandbox
 from smart_process.facts import Kind, NewFact
 from smart_process.language import CATALOGUES, PORTALS
 from smart_process.schema import COMPANY, CONTACT, DEAL, PLACEMENTS, Words
@@ -23,7 +22,7 @@ from smart_process.store import tables as t
 from tests.accessible import complaints
 from tests.chromium import DESKTOP, Console
 from tests.portal_and_app import Served
-from tests.tab_world import Tabs, open_tabs
+from tests.tab_world import Tabs, served_tabs
 
 pytestmark = pytest.mark.e2e
 
@@ -54,14 +53,9 @@ class Opened:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     served = Served()
-    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
-        tabs = open_tabs(sandbox, tmp_path_factory.mktemp("pages"), served)
+    with served_tabs(tmp_path_factory.mktemp("pages"), served) as tabs:
         served.web = create_app(tabs.place.service)
         yield _lived_in(tabs)
-        tabs.place.rest.close()
-        tabs.place.service.portals.close()
-        served.stop()
-        tabs.place.service.store.close()
 
 
 def _lived_in(tabs: Tabs) -> Opened:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, Route, expect
 
-from b24.store.engine import Store
 from smart_process.facts import Kind
 from smart_process.store import tables as t
 from tests.chromium import PHONE, Console
-from tests.door import Door, Guest, add_event, add_guest, open_door, serving
+from tests.door import Door, Guest, add_event, add_guest, serving_today
 from tests.e2e.phone import arrivals, enrol, expect_unsent, expect_verdict, type_code, wait_for_worker
 from tests.eventually import eventually
 from tests.fake_camera import TORN
@@ -54,10 +53,8 @@ JUDGE = """async ({ cases, defaults }) => {
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    with serving(open_door(store, now=datetime.now(UTC).replace(microsecond=0))) as door:
+    with serving_today(tmp_path) as door:
         yield door
-    store.close()
 
 
 def scans_of(door: Door) -> list[Any]:

@@ -7,25 +7,18 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from b24.sandbox.server import Options, Sandbox
 from b24.store import marks
 from tests.e2e.portal_desk import Desk
 from tests.portal_and_app import Served
-from tests.tab_world import Tabs, open_tabs
+from tests.tab_world import Tabs, served_tabs
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
-    served = Served()
-    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
-        world = open_tabs(sandbox, tmp_path_factory.mktemp("health"), served)
+    with served_tabs(tmp_path_factory.mktemp("health"), Served()) as world:
         yield world
-        world.place.rest.close()
-        world.place.service.portals.close()
-        served.stop()
-        world.place.service.store.close()
 
 
 @pytest.fixture

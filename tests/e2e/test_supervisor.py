@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
-from b24.store.engine import Store
 from smart_process.store import tables as t
 from tests.chromium import Console
-from tests.door import Door, open_door, serving
+from tests.door import Door, serving_today
 from tests.e2e.phone import enrol
 
 pytestmark = pytest.mark.e2e
@@ -22,10 +21,8 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    with serving(open_door(store, now=datetime.now(UTC).replace(microsecond=0))) as door:
+    with serving_today(tmp_path) as door:
         yield door
-    store.close()
 
 
 def busy_door(door: Door) -> None:

@@ -7,27 +7,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from b24.sandbox.server import Options, Sandbox
 from smart_process.facts import Kind, NewFact
 from smart_process.store import journal
 from smart_process.store import tables as t
 from tests.e2e.portal_desk import Desk
 from tests.portal_and_app import Served
-from tests.tab_world import Tabs, open_tabs
+from tests.tab_world import Tabs, served_tabs
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
-    served = Served()
-    with Sandbox(Options(port=0, seed="demo", limits=False)) as sandbox:
-        world = open_tabs(sandbox, tmp_path_factory.mktemp("tabs"), served)
+    with served_tabs(tmp_path_factory.mktemp("tabs"), Served()) as world:
         yield world
-        world.place.rest.close()
-        world.place.service.portals.close()
-        served.stop()
-        world.place.service.store.close()
 
 
 @pytest.fixture
