@@ -180,6 +180,7 @@ def main(argv: Sequence[str]) -> int:
         "serve": _serve,
         "worker": _worker,
         "doctor": _doctor,
+        "migrate": _migrate,
         "sandbox": _sandbox,
         "bench-data": _bench_data,
     }
@@ -190,6 +191,7 @@ def main(argv: Sequence[str]) -> int:
         "python app.py serve    the app for real portals: web and background work in one process, or many of web\n"
         "python app.py worker   background work beside serve --workers, as many as you like\n"
         "python app.py doctor   what is wrong with the portals, and what to do about it\n"
+        "python app.py migrate  the database's tables to this version or back to an earlier one\n"
         "python app.py sandbox  only the local portal\n"
         "python app.py bench-data  a database of any size to load the door with\n"
         "Each command explains itself with --help.\n"
@@ -275,12 +277,18 @@ def _is_sqlite(config: Config) -> bool:
 
 def _unless_away(run: Callable[[], int]) -> int:
     from b24.store.engine import DatabaseAway
+    from b24.store.migrate import NewerTables
 
     try:
         return run()
     except DatabaseAway as error:
         sys.stderr.write(f"the database does not answer: {error.orig}\n")
-        return 1
+    except NewerTables as error:
+        sys.stderr.write(
+            f"a newer version of the app made the database's tables ({error}); start that one, or take them back "
+            "with it: python app.py migrate --to REVISION\n"
+        )
+    return 1
 
 
 def work(config: Config) -> int:
@@ -385,6 +393,34 @@ def _doctor(argv: Sequence[str]) -> int:
         built.close()
 
 
+def _migrate(argv: Sequence[str]) -> int:
+    from b24.store import migrate
+    from b24.store.engine import Store
+
+    known = migrate.revisions()
+    parser = argparse.ArgumentParser(
+        prog="app.py migrate",
+        description="Bring the tables of DATABASE_URL (else SQLite in ./data) to a revision, in one transaction. "
+        "serve and worker go forward by themselves; this is for going back to an earlier version of the app: end all "
+        "processes, take a backup, go to the revision the earlier version knows as its last. What only the later "
+        "tables hold is gone then. Without --to: forward to the last revision.",
+    )
+    parser.add_argument("--to", choices=known, default=known[-1], metavar="REVISION", help=", ".join(known))
+    options = parser.parse_args(argv)
+    log_to_console()
+
+    def run() -> int:
+        store = Store(_database_url(os.environ))
+        try:
+            migrate.go_to(store, options.to)
+        finally:
+            store.close()
+        sys.stdout.write(f"the database's tables: {options.to}\n")
+        return 0
+
+    return _unless_away(run)
+
+
 def log_to_console() -> None:
     """Every line with its portal and without secrets (tokens, and the paths of tickets, enrolment, personal links)."""
     from b24.logs import JsonLines
@@ -410,18 +446,21 @@ def _config(environment: Mapping[str, str]) -> Config:
     if not environment["PUBLIC_URL"].startswith("https://"):
         raise ValueError("PUBLIC_URL has to start with https:// – portals open the app over https only")
     keys = tuple(key.strip() for key in environment["APP_KEYS"].split(",") if key.strip())
-    url = environment.get("DATABASE_URL", "")
-    if not url:
-        data = Path("data")
-        data.mkdir(exist_ok=True, mode=0o700)  # guests and tokens: nobody else on this machine reads them
-        url = f"sqlite:///{data / 'app.sqlite'}"
     return Config(
-        database_url=url,
+        database_url=_database_url(environment),
         public_url=environment["PUBLIC_URL"],
         client_id=environment["B24_CLIENT_ID"],
         client_secret=environment["B24_CLIENT_SECRET"],
         keys=keys,
     )
+
+
+def _database_url(environment: Mapping[str, str]) -> str:
+    if url := environment.get("DATABASE_URL"):
+        return url
+    data = Path("data")
+    data.mkdir(exist_ok=True, mode=0o700)  # guests and tokens: nobody else on this machine reads them
+    return f"sqlite:///{data / 'app.sqlite'}"
 
 
 def _devices_only(database_url: str) -> Config:

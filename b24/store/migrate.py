@@ -29,11 +29,19 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 _one_at_a_time = threading.Lock()
 
 
+class NewerTables(Exception):
+    """A newer version of the app made these tables; this one would not know what to do with them."""
+
+
 def upgrade(store: Store, revision: str = "head") -> None:
-    """Make or upgrade all tables; safe to call from several processes at once, and again."""
+    """Make or upgrade all tables; safe to call from several processes at once, and again.
+
+    Raises:
+        NewerTables: nothing was changed.
+    """
     with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
-        before = current(tx)
+        before = _known(tx)
         command.upgrade(_config(tx), revision)
         if revision == "head":
             queue.ensure(tx)
@@ -43,16 +51,51 @@ def upgrade(store: Store, revision: str = "head") -> None:
 
 
 def downgrade(store: Store, revision: str) -> None:
-    """Go back to a revision; ``base`` removes everything."""
+    """Go back to a revision; ``base`` removes everything.
+
+    Raises:
+        NewerTables: nothing was changed.
+    """
     with _one_at_a_time, store.transaction() as tx:
         _alone(tx)
+        _known(tx)
         queue.drop(tx)
         command.downgrade(_config(tx), revision)
+
+
+def go_to(store: Store, revision: str) -> None:
+    """Bring the tables to one of :func:`revisions`, forward or back.
+
+    Raises:
+        NewerTables: nothing was changed.
+    """
+    with store.reading() as tx:
+        before = _known(tx)
+    known = revisions()
+    if before is not None and known.index(before) > known.index(revision):
+        downgrade(store, revision)
+        log.info("the database's tables: %s → %s", before, revision)
+    else:
+        # "head" also looks after the queue's tables.
+        upgrade(store, "head" if revision == head() else revision)
 
 
 def current(tx: Tx) -> str | None:
     """The revision of a database, ``None`` for an empty one."""
     return MigrationContext.configure(tx).get_current_revision()
+
+
+def _known(tx: Tx) -> str | None:
+    found = current(tx)
+    if found is not None and found not in revisions():
+        raise NewerTables(found)
+    return found
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """All revisions this version of the app knows, the oldest first."""
+    return tuple(one.revision for one in ScriptDirectory(str(HERE)).walk_revisions())[::-1]
 
 
 @cache

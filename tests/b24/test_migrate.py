@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import smart_process.store.tables  # noqa: F401  its tables join the shared metadata
-from b24.store import migrate
+from b24 import portals
+from b24.secrets import Secrets
+from b24.store import marks, migrate
 from b24.store.engine import Store
 from b24.store.tables import metadata
+from tests.b24.conftest import NOW, grant
 
+SECRETS = Secrets(["k" * 40])
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,8 +43,12 @@ def tables(store: Store) -> set[str]:
 
 def test_upgrade_makes_what_the_code_declares(bare: Store) -> None:
     migrate.upgrade(bare)
-    assert tables(bare) == set(metadata.tables)
-    with bare.reading() as tx:
+    as_declared(bare)
+
+
+def as_declared(store: Store) -> None:
+    assert tables(store) == set(metadata.tables)
+    with store.reading() as tx:
         context = MigrationContext.configure(tx, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         assert migrate.current(tx) == migrate.head()
@@ -61,6 +70,32 @@ def test_upgrade_again_changes_nothing(bare: Store) -> None:
     before = tables(bare)
     migrate.upgrade(bare)
     assert tables(bare) == before
+
+
+def test_every_revision_can_be_taken_back_and_made_again_around_what_is_there(bare: Store) -> None:
+    migrate.go_to(bare, migrate.revisions()[-1])
+    with bare.transaction() as tx:
+        portal_id = portals.save_installation(tx, grant(), "t" * 32, secrets=SECRETS, now=NOW)
+        marks.mark(tx, portal_id, "push", [1, 2], now=NOW)
+    for revision in (*migrate.revisions()[-2::-1], *migrate.revisions()[1:]):
+        migrate.go_to(bare, revision)
+        with bare.reading() as tx:
+            assert migrate.current(tx) == revision
+            assert tx.execute(sa.text("SELECT id, member_id FROM portal")).all() == [
+                (portal_id, grant().member_id)
+            ]
+            assert tx.scalar(sa.text("SELECT count(*) FROM mark")) == 2
+    as_declared(bare)
+
+
+def test_tables_of_a_newer_version_are_left_alone(bare: Store) -> None:
+    migrate.upgrade(bare)
+    with bare.transaction() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = 'later'"))
+    for move in (migrate.upgrade, *(partial(migrate.go_to, revision=one) for one in migrate.revisions())):
+        with pytest.raises(migrate.NewerTables, match="later"):
+            move(bare)
+    assert tables(bare) == set(metadata.tables)
 
 
 def test_everything_can_be_taken_back(bare: Store) -> None:

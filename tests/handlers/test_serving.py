@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, request
 
 import app
+from b24.store import migrate
 
 ENVIRONMENT = {
     "PUBLIC_URL": "https://events.example",
@@ -64,6 +65,20 @@ def test_a_database_that_is_away_is_said_in_words(
     environment.setenv("DATABASE_URL", POSTGRES)
     assert app.main(command) == 1
     assert "the database does not answer" in capsys.readouterr().err
+
+
+def test_tables_go_back_and_an_older_version_says_that_they_are_newer(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(["migrate"]) == 0
+    assert app.main(["migrate", "--to", "0001"]) == 0
+    assert [line[-4:] for line in capsys.readouterr().out.splitlines()] == [migrate.head(), "0001"]
+    with pytest.raises(SystemExit):
+        app.main(["migrate", "--to", "base"])
+    environment.setattr(migrate, "revisions", lambda: ("0000",))
+    for command in (["serve"], ["migrate"]):
+        assert app.main(command) == 1
+        assert "newer version" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
