@@ -17,6 +17,8 @@ from placements import (
     settings_page,
 )
 from placements.registry import Tab
+from smart_process.card_paths import card_path, merge_path
+from smart_process.schema import COMPANY, CONTACT
 from smart_process.service import Service
 
 TABS: Mapping[str, Tab] = {
@@ -38,5 +40,11 @@ def register(web: Flask, service: Service) -> None:
 
 def register_apis(web: Flask, service: Service) -> None:
     """What the scripts of the tabs ask for."""
+    web.jinja_env.globals |= {
+        "card_path": card_path,
+        "merge_path": merge_path,
+        "contact_type": CONTACT,
+        "company_type": COMPANY,
+    }
     for part in (event_tab, participation_tab, client_tab, deal_tab, settings_page, health_section):
         web.register_blueprint(part.blueprint(service))

@@ -21,6 +21,7 @@ from placements.registry import Opened
 from placements.roles import see_guests
 from placements.session import Forbidden, PageSession, acting, may_change, page_api, problem
 from smart_process import invitation, language
+from smart_process.card_paths import card_path
 from smart_process.door_words import zone_of
 from smart_process.facts import RANK, Stage, reached_stages
 from smart_process.language import Translator, translator
@@ -171,7 +172,7 @@ def _row(one: Visit, binding: Binding, _: Translator) -> dict[str, Any]:
     return {
         "item_id": one.item_id,
         "event": one.event_title,
-        "event_path": f"/crm/type/{binding.event.entity_type_id}/details/{one.event_item_id}/",
+        "event_path": card_path(binding.event.entity_type_id, one.event_item_id),
         "day": _day(one.starts_at, one.time_zone, _),
         "stage": one.stage,
         "stage_title": stage_title(Stage(one.stage), _),

@@ -21,9 +21,10 @@ from placements.event_tab import stage_title
 from placements.registry import Opened
 from placements.session import Forbidden, PageSession, changing, may_change, page_api, problem
 from smart_process import explaining, language, rule_table, timeline
+from smart_process.card_paths import card_path
 from smart_process.facts import Kind, Stage
 from smart_process.language import Translator
-from smart_process.schema import DEAL, Binding
+from smart_process.schema import DEAL
 from smart_process.service import Service
 from smart_process.store import colleagues, deal_page, events, journal, outcomes, setups
 from smart_process.store.deal_page import Guest, Turn
@@ -84,7 +85,7 @@ def tab(service: Service, opened: Opened) -> ResponseReturnValue:
     return render_template(
         "deal_tab/page.html",
         participation_type=kind.participation.entity_type_id,
-        event_path=_event_path(kind, event) if event else "",
+        event_path=card_path(kind.event.entity_type_id, event.item_id) if event else "",
         choices=[_choice(one, _) for one in choices],
         **values,
         **shared,
@@ -186,10 +187,6 @@ def _event(
     if _linked(opened):
         return events.by_item(tx, opened.session.portal_id, _linked(opened))
     return events.by_id(tx, guests[0].event_id) if guests else None
-
-
-def _event_path(binding: Binding, event: Event) -> str:
-    return f"/crm/type/{binding.event.entity_type_id}/details/{event.item_id}/"
 
 
 # ------------------------------------------------------------------------ what is shown

@@ -18,6 +18,7 @@ from placements.registry import Opened
 from placements.roles import see_guests
 from placements.session import PageSession, page_api, problem
 from smart_process import closing, language
+from smart_process.card_paths import card_path
 from smart_process.facts import Stage
 from smart_process.funnel import STEPS
 from smart_process.language import Translator, translator
@@ -223,7 +224,16 @@ def _people(service: Service, session: PageSession) -> ResponseReturnValue:
     with service.store.reading() as tx:
         event = event_actions.opened_event(tx, session)
         some = funnel_store.people_behind(tx, event.id, Stage(stage), Where(where), after=int(after))
+        binding = setups.read(tx, session.portal_id).bound
     return jsonify(
-        people=[{"id": one.id, "item_id": one.item_id, "stage": one.stage} for one in some],
+        people=[
+            {
+                "id": one.id,
+                "item_id": one.item_id,
+                "path": card_path(binding.participation.entity_type_id, one.item_id),
+                "stage": one.stage,
+            }
+            for one in some
+        ],
         next=some[-1].id if len(some) == PAGE else None,
     )

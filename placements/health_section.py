@@ -16,14 +16,14 @@ from b24.store import calls, marks
 from b24.store.calls import Wanted
 from placements.session import PageSession, administering, page_api, problem
 from smart_process import held_work, refusals
-from smart_process.language import Translator, moment, translator, viewers_moment
+from smart_process.card_paths import card_path
+from smart_process.language import Translator, day, translator, viewers_moment, viewers_zone
 from smart_process.schema import Words
 from smart_process.service import Service
 from smart_process.store import colleagues, findings, overview, setups
 from smart_process.store import settings_page as store
 
 PAGE_NAME = "app"
-UTC_ZONE = ZoneInfo("UTC")
 LONGEST = 100
 MAIL_KINDS = {
     "invitation": "Приглашения",
@@ -90,7 +90,7 @@ def blueprint(service: Service) -> Blueprint:
         """A page of the log of calls; ``before`` of the answer is that of the next page, null at the end."""
         administering(service, session)
         try:
-            wanted = _wanted(request.args)
+            wanted = _wanted(request.args, viewers_zone(session.zone))
         except ValueError:
             return problem(400, "bad_request", "Запрос не читается.", session.language)
         _ = translator(session.language)
@@ -99,7 +99,7 @@ def blueprint(service: Service) -> Blueprint:
         html = render_template(
             "settings/_calls.html",
             _=_,
-            lines=[_shown(one, _) for _id, one in lines],
+            lines=[_shown(one, viewers_zone(session.zone), _) for _id, one in lines],
             further=wanted.before is not None,
         )
         before = lines[-1][0] if len(lines) == calls.PAGE else None
@@ -156,7 +156,7 @@ def _work(service: Service, session: PageSession) -> str:
         ],
         twins=[
             {
-                "cards": [(one, held_work.card_path(twin.entity_type_id, one)) for one in twin.ids],
+                "cards": [(one, card_path(twin.entity_type_id, one)) for one in twin.ids],
                 "since": viewers_moment(twin.since, session.zone, _),
             }
             for twin in twins
@@ -167,17 +167,13 @@ def _work(service: Service, session: PageSession) -> str:
                 "kind": _(MAIL_KINDS.get(one.kind, one.kind)),
                 "when": viewers_moment(one.sent_at, session.zone, _) if one.sent_at else "",
                 "item_id": one.item_id,
-                "path": _path(binding.participation.entity_type_id, one.item_id),
+                "path": card_path(binding.participation.entity_type_id, one.item_id),
                 "event": one.event_title,
-                "event_path": _path(binding.event.entity_type_id, one.event_item_id),
+                "event_path": card_path(binding.event.entity_type_id, one.event_item_id),
             }
             for one in mails
         ],
     )
-
-
-def _path(entity_type_id: int, item_id: int | None) -> str:
-    return "" if item_id is None else held_work.card_path(entity_type_id, item_id)
 
 
 def _held(one: held_work.Shown, zone: str, _: Translator) -> dict[str, Any]:
@@ -201,8 +197,8 @@ def _words(one: Words | str, _: Translator) -> str:
 # ------------------------------------------------------------------------ the log of calls
 
 
-def _wanted(asked: Any) -> Wanted:
-    """What the form asks for.
+def _wanted(asked: Any, zone: ZoneInfo) -> Wanted:
+    """What the form asks for, times in the viewer's zone.
 
     Raises:
         ValueError: it cannot be read.
@@ -216,24 +212,24 @@ def _wanted(asked: Any) -> Wanted:
     return Wanted(
         **texts,
         failed=asked.get("failed") == "1",
-        since=_moment(asked.get("since", "")),
-        until=_moment(asked.get("until", "")),
+        since=_moment(asked.get("since", ""), zone),
+        until=_moment(asked.get("until", ""), zone),
         before=int(before) if before else None,
     )
 
 
-def _moment(text: str) -> datetime | None:
-    """What a date and time field holds: UTC, as the page says beside it."""
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """What a date and time field holds, in the zone the page names beside it."""
     if not text:
         return None
     found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _shown(line: Line, _: Translator) -> dict[str, Any]:
+def _shown(line: Line, zone: ZoneInfo, _: Translator) -> dict[str, Any]:
     return {
-        "when": moment(line.at, UTC_ZONE, _),
-        "second": f"{line.at:%H:%M:%S}",
+        "day": day(line.at, zone, _),
+        "second": f"{line.at.astimezone(zone):%H:%M:%S}",
         "method": line.method,
         "params": line.params,
         "status": line.status or "–",

@@ -14,6 +14,7 @@ from b24.store import marks
 from placements.registry import Opened
 from placements.session import PageSession, administering, page_api
 from smart_process import checkup
+from smart_process.card_paths import NEW, card_path, list_path
 from smart_process.language import period, translator, viewers_moment
 from smart_process.provision import renewal
 from smart_process.schema import TYPES
@@ -37,8 +38,8 @@ def home(service: Service, opened: Opened) -> ResponseReturnValue:
         token=opened.token,
         origin=opened.origin,
         events=[_shown(service, opened, line) for line in lines],
-        events_path=f"/crm/type/{entity_type_id}/",
-        new_event_path=f"/crm/type/{entity_type_id}/details/0/",
+        events_path=list_path(entity_type_id),
+        new_event_path=card_path(entity_type_id, NEW),
         paused=_(checkup.pause_words(opened.portal.state_reason))
         if opened.portal.state == portals.PAUSED
         else "",
@@ -76,7 +77,7 @@ def _shown(service: Service, opened: Opened, line: overview.EventLine) -> dict[s
         "stage_title": stage.title.get(_.lang) if stage else line.stage,
         "registered": line.registered,
         "arrived": line.arrived,
-        "card": f"/crm/type/{opened.binding.event.entity_type_id}/details/{line.item_id}/",
+        "card": card_path(opened.binding.event.entity_type_id, line.item_id),
         "registration": f"{service.public_url}/r/{line.code}",
     }
 

@@ -22,6 +22,7 @@ from placements.registry import Opened
 from placements.roles import demand, see_guests
 from placements.session import Forbidden, PageSession, changing, page_api, problem
 from smart_process import explaining, language, registration, rule_table, timeline
+from smart_process.card_paths import card_path
 from smart_process.facts import Kind, NewFact, Stage
 from smart_process.language import Translator, translator
 from smart_process.schema import FLAGS, Binding, flag_field
@@ -148,7 +149,7 @@ def _shown(tx: Tx, service: Service, seat: Participation, _: Translator) -> dict
     outcome = outcomes.speaking_for(tx, seat.id)
     return {
         "event": event,
-        "event_path": f"/crm/type/{binding.event.entity_type_id}/details/{event.item_id}/",
+        "event_path": card_path(binding.event.entity_type_id, event.item_id),
         "lines": [(line, _when(line.at, event.zone, _)) for line in reversed(lines)],
         "flags": _flags(seat, binding, _),
         "note": seat.note,

@@ -21,10 +21,12 @@ from placements.registry import Opened
 from placements.session import Forbidden, PageSession, administering, page_api, problem
 from placements.settings_sections import SECTIONS, Desk, Section, sentences
 from smart_process import language, portal_choices, rule_table
+from smart_process.card_paths import robots_path
 from smart_process.language import Translator, translator
 from smart_process.mailer import Sent, SetupWrong, Unreachable, mailer_for
 from smart_process.people import email_of, wire_address
 from smart_process.rule_table import WrongTable
+from smart_process.schema import DEAL
 from smart_process.service import Service
 from smart_process.settings import Change, Settings
 from smart_process.settings_forms import Wrong
@@ -61,6 +63,7 @@ def page(service: Service, opened: Opened) -> ResponseReturnValue:
             }
             for one in SECTIONS.values()
         ],
+        zone=language.zone_name(service.clock(), language.viewers_zone(opened.session.zone), _),
     )
 
 
@@ -88,7 +91,10 @@ def blueprint(service: Service) -> Blueprint:
         if not category.isascii() or not category.isdigit() or len(category) > 9:
             return problem(400, "bad_request", "Запрос не читается.", session.language)
         found = portal_choices.stages(client, int(category))
-        return jsonify(stages=[{"value": value, "title": title} for value, title in found])
+        return jsonify(
+            stages=[{"value": value, "title": title} for value, title in found],
+            robots=robots_path(DEAL, int(category)),
+        )
 
     @bp.get("/colleagues")
     @guard

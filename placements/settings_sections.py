@@ -18,10 +18,11 @@ from b24.store import marks
 from b24.store.engine import Tx
 from placements.session import PageSession
 from smart_process import portal_choices, refusals, rule_table, rule_words, settings_forms
+from smart_process.card_paths import robots_path
 from smart_process.language import LANGUAGES, Translator, translator, viewers_moment
 from smart_process.portal_choices import Field
 from smart_process.rule_table import LEVELS, QUESTIONS, STAGES, Row
-from smart_process.schema import COMPANY, FLAGS, Binding
+from smart_process.schema import COMPANY, DEAL, FLAGS, Binding
 from smart_process.service import Service
 from smart_process.settings import Grant, Settings
 from smart_process.settings_forms import ROLES, SEGMENT, Values
@@ -184,7 +185,7 @@ def _show_deals(desk: Desk, _: Translator) -> dict[str, Any]:
         "first": [_with_default(one, kept) for one in first if one.fillable],
         "others": [_with_default(one, kept) for one in fields if one.fillable and one not in first],
         "unfillable": [one.title for one in fields if one.required and not one.fillable],
-        "robots": f"/crm/deal/automation/{settings.deal_category_id}/",
+        "robots": robots_path(DEAL, settings.deal_category_id),
         "refused": _refused(desk),
     }
 

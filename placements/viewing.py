@@ -8,7 +8,9 @@ from typing import Any
 from b24.answers import Answer
 from b24.client import Client
 from b24.errors import AccessLost, B24Error, Rejected, SetupMissing, Untrusted
+from smart_process.card_paths import TASK, card_path
 from smart_process.language import Translator
+from smart_process.schema import DEAL
 
 PAGE = 50
 """Rows of one list, and commands of one batch."""
@@ -61,16 +63,11 @@ RESULTS = {"won": "выиграна", "lost": "проиграна", "done": "з�
 
 
 def outcome_link(kind: str, item_id: int | None, owner_id: int | None, _: Translator) -> dict[str, str]:
-    """A deal or task as a link; without an address while it is being made.
-
-    Source: tasks/tasks-task-get-rest-v3.md (``link``).
-    """
+    """A deal or task as a link; without an address while it is being made."""
     title = _("Сделка") if kind == "deal" else _("Задача")
     if item_id is None:
         return {"title": title, "path": ""}
-    if kind == "deal":
-        return {"title": f"{title} № {item_id}", "path": f"/crm/deal/details/{item_id}/"}
-    path = f"/company/personal/user/{owner_id or 0}/tasks/task/view/{item_id}/"
+    path = card_path(DEAL if kind == "deal" else TASK, item_id, owner_id=owner_id)
     return {"title": f"{title} № {item_id}", "path": path}
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from b24.store import marks
 from b24.store.engine import Tx
 from smart_process import refusals
+from smart_process.card_paths import card_path
 from smart_process.language import translator
 from smart_process.provision import problems
-from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD, Binding, Words
+from smart_process.schema import Binding, Words
 from smart_process.store import held_work as store
 from smart_process.store import messages, setups
 
@@ -21,13 +22,6 @@ ADVICE = {
     "internal": "Повторите после обновления приложения; если не поможет, сообщите разработчику этот текст.",
 }
 """What to do where the error says no better, Russian, by the reason of ``b24.store.marks.hold``."""
-_PATHS = {
-    CONTACT: "/crm/contact/details/{}/",
-    COMPANY: "/crm/company/details/{}/",
-    DEAL: "/crm/deal/details/{}/",
-    LEAD: "/crm/lead/details/{}/",
-    store.TASK: "/company/personal/user/0/tasks/task/view/{}/",
-}
 
 
 @dataclass(frozen=True)
@@ -62,11 +56,6 @@ def look_up(
         card = found.get((one.kind, one.key))
         shown.append(Shown(one, card_path(*card) if card else "", card[1] if card else None))
     return shown
-
-
-def card_path(entity_type_id: int, item_id: int) -> str:
-    """Where a card of the portal is opened."""
-    return _PATHS.get(entity_type_id, f"/crm/type/{entity_type_id}/details/{{}}/").format(item_id)
 
 
 def give_up(tx: Tx, portal_id: int, *, reason: str, kind: str, key: str, user_id: int, now: datetime) -> bool:

@@ -81,12 +81,21 @@ def moment(at: datetime, zone: ZoneInfo, _: Translator) -> str:
     return f"{day(at, zone, _)}, {_clock(at, zone, _)}"
 
 
+UTC = ZoneInfo("UTC")
+
+
+def viewers_zone(name: str) -> ZoneInfo:
+    """A viewer's zone as the portal names it; UTC when it names none we know."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
 def viewers_moment(at: datetime, zone: str, _: Translator) -> str:
     """:func:`moment` in a viewer's zone as the portal names it; «… UTC» when it names none we know."""
-    try:
-        return moment(at, ZoneInfo(zone), _) if zone else f"{moment(at, ZoneInfo('UTC'), _)} UTC"
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"{moment(at, ZoneInfo('UTC'), _)} UTC"
+    found = viewers_zone(zone)
+    return moment(at, found, _) if found is not UTC else f"{moment(at, UTC, _)} UTC"
 
 
 def period(starts_at: datetime | None, ends_at: datetime | None, zone: ZoneInfo, _: Translator) -> str:

@@ -69,7 +69,7 @@ function person(one, card) {
   if (!card) return plain(`${words.hidden} (№ ${one.item_id})`);
   const row = document.createElement('li');
   const link = document.createElement('a');
-  link.href = `/crm/type/${words.participationType}/details/${one.item_id}/`;
+  link.href = one.path;
   link.dataset.openPath = '';
   link.textContent = card.title.replace(` – ${words.eventTitle}`, '');
   row.append(link);

@@ -208,9 +208,9 @@ function ask(question) {
 async function changeFunnel(select) {
   const form = select.form;
   const stage = form.querySelector('[name="stage"]');
-  form.querySelector('[data-robots]').setAttribute('href', `/crm/deal/automation/${select.value}/`);
   try {
-    const { stages } = await api(`${API}/stages?category=${select.value}`, { acting: true });
+    const { stages, robots } = await api(`${API}/stages?category=${select.value}`, { acting: true });
+    form.querySelector('[data-robots]').setAttribute('href', robots);
     stage.replaceChildren(new Option(words.first, ''), ...stages.map((one) => new Option(one.title, one.value)));
   } catch (problem) {
     failed(form, problem);

@@ -134,7 +134,7 @@ class Demo:
             "access": f"{origin}/sandbox/access",
             "control": f"{origin}/sandbox/",
             "event_code": code,
-            "event": f"{origin}{conference.card_path(self)}",
+            "event": f"{origin}{conference.event_path(self)}",
             "registration": f"{self.public_url}/r/{code}",
             "scanner": f"{self.public_url}/scan/{self.kept.enrol_code}",
             "mailbox": f"{origin}/sandbox/mail",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from smart_process import devices
+from smart_process.card_paths import card_path
 from smart_process.demo.portal import ADMIN, PortalFailed, Rest
 from smart_process.schema import COMPANY, Binding
 from smart_process.service import Service
@@ -70,9 +71,9 @@ def event_code(demo: Demo) -> str:
     return str(event(demo)["code"])
 
 
-def card_path(demo: Demo) -> str:
+def event_path(demo: Demo) -> str:
     """Path of the event's card in the portal."""
-    return f"/crm/type/{binding(demo).event.entity_type_id}/details/{demo.kept.event_item_id}/"
+    return card_path(binding(demo).event.entity_type_id, demo.kept.event_item_id)
 
 
 def wait_for(what: str, look: Callable[[], T | None], within_s: float = 30.0) -> T:

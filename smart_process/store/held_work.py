@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from b24.store.engine import Tx
+from smart_process.card_paths import TASK
 from smart_process.schema import CONTACT, DEAL, LEAD, Binding
 from smart_process.store import tables as t
 
-TASK = 0
-"""Stands for the entity type of a task, which is no CRM item."""
 Object = tuple[str, str]
 """Kind and key of a mark."""
 Card = tuple[int, int]
@@ -22,7 +21,7 @@ Card = tuple[int, int]
 
 def cards(tx: Tx, portal_id: int, binding: Binding, objects: Iterable[Object]) -> dict[Object, Card]:
     """The card each object is about; an object whose card is still to be made is missing, or stands at its event's."""
-    wanted: dict[str, dict[int, Object]] = defaultdict(dict)
+    wanted: dict[str, dict[int, list[Object]]] = defaultdict(lambda: defaultdict(list))
     found: dict[Object, Card] = {}
     for kind, key in objects:
         first, _, second = key.partition(":")
@@ -31,18 +30,18 @@ def cards(tx: Tx, portal_id: int, binding: Binding, objects: Iterable[Object]) -
         elif kind in ("pull_task", "lead") and key.isdigit():
             found[kind, key] = (LEAD if kind == "lead" else TASK, int(key))
         elif first.isdigit():
-            wanted[kind][int(first)] = (kind, key)
+            wanted[kind][int(first)].append((kind, key))
     seats, events = binding.participation.entity_type_id, binding.event.entity_type_id
     for kind, (query, entity_type_id) in _queries(portal_id, wanted, seats, events).items():
         for row in tx.execute(query):
             card = _card(row, entity_type_id, events)
             if card is not None:
-                found[wanted[kind][row.id]] = card
+                found |= dict.fromkeys(wanted[kind][row.id], card)
     return found
 
 
 def _queries(
-    portal_id: int, wanted: Mapping[str, Mapping[int, Object]], seats: int, events: int
+    portal_id: int, wanted: Mapping[str, Mapping[int, Sequence[Object]]], seats: int, events: int
 ) -> dict[str, tuple[sa.Select[Any], int]]:
     """Per kind of mark how its card is found; ``id`` is the first number of the key, ``item_id`` the card."""
     p, e, o, h, m, f = t.participation.c, t.event.c, t.outcome.c, t.person.c, t.message.c, t.effect.c

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -45,9 +46,9 @@ def _add_guest(tabs: Tabs) -> None:
         messages.queue(tx, seat.id, messages.TICKET, to="g@firm.example", now=tabs.place.service.clock())
 
 
-def headers(tabs: Tabs, user_id: int = 1, language: str = "ru") -> dict[str, str]:
+def headers(tabs: Tabs, user_id: int = 1, language: str = "ru", zone: str = "") -> dict[str, str]:
     """Of somebody whose session says that they are an administrator."""
-    session = PageSession(1, user_id, True, "app", language=language)
+    session = PageSession(1, user_id, True, "app", language=language, zone=zone)
     return {HEADER: session.sign(tabs.place.service.secrets), TOKEN_HEADER: tabs.token(user_id)}
 
 
@@ -106,6 +107,18 @@ def test_calls_are_found_by_time(logged: Tabs) -> None:
     now = logged.place.service.clock()
     until = (now - timedelta(minutes=25)).strftime("%Y-%m-%dT%H:%M:%S")
     assert 8 <= log(logged, f"method=mine&until={until}")["html"].count("<tr>") <= 10
+
+
+def test_calls_are_shown_and_found_by_the_viewers_clock(logged: Tabs) -> None:
+    with logged.place.service.store.reading() as tx:
+        ((_id, line),) = calls.search(tx, 1, calls.Wanted(method="mine.7"))
+    local = line.at.astimezone(ZoneInfo("Asia/Almaty"))
+    second = f"{local:%Y-%m-%dT%H:%M:%S}"
+    query = f"method=mine&since={second}&until={local + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+    html = log(logged, query, zone="Asia/Almaty")["html"]
+    assert html.count("<tr>") == 1
+    assert f"{local:%H:%M:%S}" in html
+    assert "Ничего не нашли" in log(logged, query)["html"]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +187,16 @@ def test_held_work_is_shown_with_its_card_why_and_what_to_do(tabs: Tabs, held: t
     assert "исправьте, на что жалуется портал" in said
     assert "<b>" not in html
     assert "UTC" in said
+
+
+def test_every_held_mark_of_one_event_leads_to_its_card(tabs: Tabs, held: tuple[str, str, str]) -> None:
+    event, now = tabs.event_id, tabs.place.service.clock()
+    with tabs.place.service.store.transaction() as tx:
+        marks.mark(tx, 1, "decide", [f"{event}:c1", f"{event}:c2"], now=now)
+        for one in marks.claim(tx, 1, ["decide"], now=now, limit=2):
+            marks.hold(tx, one, reason="permanent", error="ACCESS_DENIED", now=now)
+    link = f'href="/crm/type/{tabs.event_type}/details/{tabs.event_item}/"'
+    assert work(tabs).count(link) == 2
 
 
 @pytest.mark.parametrize(
