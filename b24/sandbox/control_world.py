@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from b24.sandbox import apps, mail, restrictions
 from b24.sandbox.control import Control, Problem, number, read, route
-from b24.sandbox.crm import forms
+from b24.sandbox.crm import emails, forms
 from b24.sandbox.portal import LocalPortal
 
 CLOCK_RANGE = timedelta(days=20 * 365)
@@ -152,6 +152,16 @@ def read_mail(control: Control, _request: Request, place: dict[str, Any]) -> dic
     if found is None:
         raise Problem("no such message", 404)
     return found
+
+
+@route("POST", "mailboxes")
+def connect_mailbox(control: Control, request: Request, _place: dict[str, Any]) -> dict[str, Any]:
+    """Connect a mailbox to the CRM: ``email`` of the colleague ``user_id``, or of the whole CRM; "" takes it away."""
+    params = read(request)
+    user_id, email = number(params, "user_id", emails.SHARED), str(params.get("email") or "")
+    with control.portal.transaction() as db:
+        emails.connect(db, user_id, email)
+    return {"user_id": user_id, "email": email}
 
 
 @route("POST", "rename")

@@ -159,7 +159,13 @@ class Dispatcher:
         try:
             with self.portal.transaction():
                 self.portal.connector = str(params.get("auth_connector") or "")
-                return method.run(call)
+                try:
+                    return method.run(call)
+                except RestError as error:
+                    if not error.keeps:
+                        raise
+                    refused = error
+            raise refused
         except RestError:
             raise
         except Exception as error:

@@ -7,7 +7,7 @@ A method is a function registered by name::
 
 It returns the ``result`` of the answer, or an :class:`Answer` when ``total``/``next`` go with it, and raises
 :class:`RestError` for a documented error. It runs inside one SQLite transaction: an exception rolls back
-everything the call wrote, and events it emitted.
+everything the call wrote, and events it emitted, unless it is an error that keeps them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,24 @@ class RestError(Exception):
     """A documented REST error: ``{"error": code, "error_description": description}`` with ``status``.
 
     ``code`` may be ``""`` or an int where the documentation shows that; ``extra`` are further keys of the
-    body.
+    body. ``keeps``: what the call wrote before stays.
     """
 
     def __init__(
-        self, code: str | int, description: str = "", status: int = 400, extra: dict[str, Any] | None = None
+        self,
+        code: str | int,
+        description: str = "",
+        status: int = 400,
+        extra: dict[str, Any] | None = None,
+        *,
+        keeps: bool = False,
     ) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
         self.status = status
         self.extra = extra or {}
+        self.keeps = keeps
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,13 @@ def listing(portal: LocalPortal, *, to: str | None = None, after: int = 0) -> li
     return [_line(row) for row in rows if not wanted or wanted in _addresses(row["recipient"])]
 
 
+def numbers_of(portal: LocalPortal, message_id: str) -> list[int]:
+    """The numbers of the messages with a Message-ID: one mail may have come to several addresses."""
+    with portal.transaction() as db:
+        rows = db.execute("SELECT id FROM mail WHERE message_id = ? ORDER BY id", (message_id,))
+        return [int(row["id"]) for row in rows]
+
+
 def _addresses(text: str) -> list[str]:
     return [address.lower() for _, address in getaddresses([text])]
 

@@ -9,8 +9,9 @@ import json
 import sqlite3
 from typing import Any
 
-from b24.sandbox.crm import filters, owners, rights, store
+from b24.sandbox.crm import emails, filters, owners, rights, store
 from b24.sandbox.crm.filters import Column
+from b24.sandbox.crm.objects import OWNER_TYPES
 from b24.sandbox.crm.params import (
     PAGE,
     fields_of,
@@ -24,7 +25,7 @@ from b24.sandbox.crm.params import (
 )
 from b24.sandbox.crm.schema import as_entity_type_id
 from b24.sandbox.crm.store import Item
-from b24.sandbox.crm.values import iso_of, parse_timestamp, reader
+from b24.sandbox.crm.values import iso_of, keep_file, parse_timestamp, reader
 from b24.sandbox.kernel import Answer, Call, RestError, method, tables
 
 tables(
@@ -38,7 +39,7 @@ tables(
         responsible_id INTEGER, priority INTEGER NOT NULL DEFAULT 2, direction INTEGER NOT NULL DEFAULT 0,
         originator_id TEXT, origin_id TEXT, author_id INTEGER, editor_id INTEGER,
         settings TEXT NOT NULL DEFAULT '[]', provider_params TEXT NOT NULL DEFAULT '[]',
-        communications TEXT NOT NULL DEFAULT '[]');
+        communications TEXT NOT NULL DEFAULT '[]', files TEXT NOT NULL DEFAULT '[]');
     CREATE TABLE IF NOT EXISTS crm_activity_binding (
         activity_id INTEGER NOT NULL, owner_type_id INTEGER NOT NULL, owner_id INTEGER NOT NULL,
         PRIMARY KEY (activity_id, owner_type_id, owner_id)) WITHOUT ROWID;
@@ -77,9 +78,13 @@ _WRITABLE: dict[str, Any] = (
     | {"COMPLETED": lambda value: "Y" if is_yes(value) else "N"}
     | {
         name: lambda value: json.dumps(value or [], ensure_ascii=False)
-        for name in ("SETTINGS", "PROVIDER_PARAMS", "COMMUNICATIONS")
+        for name in ("SETTINGS", "PROVIDER_PARAMS")
     }
 )
+_CHANNEL_OF = {2: "PHONE", emails.EMAIL: "EMAIL"}
+"""What kind of channel an activity of a type has when the caller names none."""
+_NEED_CHANNEL = frozenset({1, 2, emails.EMAIL})
+"""Meetings, calls and mails; the page of crm.activity.type.add shows an application's own kind without any."""
 
 
 _NEVER_EMPTY = frozenset({"type_id", "description_type", "priority", "direction", "responsible_id"})
@@ -338,19 +343,34 @@ def activity_list(call: Call) -> Answer:
     rows = [row for row in rows if _readable(call, row)]
     start = max(start_of(call), 0)
     names = {text(each) for each in listing(call.params.get("select"))}
-    page = [_selected(row, names) for row in rows[start : start + PAGE]]
+    page = [_selected(call.db, row, names) for row in rows[start : start + PAGE]]
     return Answer(page, len(rows), start + PAGE if len(rows) > start + PAGE else None)
 
 
-def _selected(row: sqlite3.Row, names: set[str]) -> dict[str, Any]:
+def _selected(db: sqlite3.Connection, row: sqlite3.Row, names: set[str]) -> dict[str, Any]:
     full = shown(row)
     result = full if not names or "*" in names else {k: v for k, v in full.items() if k in names or k == "ID"}
     if "COMMUNICATIONS" in names:
         rows = [mapping(each) for each in json.loads(row["communications"])]
         result["COMMUNICATIONS"] = [_communication(row["id"], n, each) for n, each in enumerate(rows)]
     if "FILES" in names:
-        result["FILES"] = []
+        result["FILES"] = [_shown_file(db, number) for number in json.loads(row["files"])]
     return result
+
+
+def _shown_file(db: sqlite3.Connection, number: int) -> dict[str, Any]:
+    """A file of an activity as a ``diskfile`` (crm/data-types)."""
+    name, content = _file(db, number)
+    return {
+        "ID": number,
+        "FILE_ID": number,
+        "NAME": name,
+        "SIZE": f"{max(1, round(len(content) / 1024))} Kb",
+        "BYTES": len(content),
+        "CAN_READ": True,
+        "VIEW_URL": f"/bitrix/tools/disk/uf.php?attachedId={number}",
+        "PREVIEW_URL": "",
+    }
 
 
 def _communication(activity_id: int, place: int, given: dict[str, Any]) -> dict[str, Any]:
@@ -402,30 +422,85 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
 
 @method("crm.activity.add", scope="crm")
 def activity_add(call: Call) -> int:
-    """A record of a call, meeting, mail or an application's own kind; nothing is sent."""
+    """A record of a call, meeting, mail or an application's own kind; an outgoing completed mail is sent at once."""
     fields = fields_of(call)
     for name in ("SUBJECT", "RESPONSIBLE_ID", "TYPE_ID"):
         if not fields.get(name):
-            raise RestError("", f"The field {name} is not defined or invalid")
-    owner = owners.demand(
-        call, as_entity_type_id(fields.get("OWNER_TYPE_ID")), fields.get("OWNER_ID"), "update"
-    )
+            wrong = "empty" if name == "SUBJECT" else "invalid"
+            raise RestError("", f"The field {name} is not defined or {wrong}")
+    owner = _owner_of_record(call, fields)
     values = _columns(fields)
     kind = values["type_id"]
-    names = {1: ("CRM_MEETING", "MEETING"), 2: ("CRM_CALL", "CALL"), 4: ("CRM_EMAIL", "EMAIL")}
+    channels = _channels(fields.get("COMMUNICATIONS"), kind)
+    if kind in _NEED_CHANNEL and not channels:
+        raise RestError("", "The field COMMUNICATIONS is not defined or invalid")
+    if kind in _NEED_CHANNEL and len(channels) > 1:
+        raise RestError("", "The only one communication is allowed for activity of specified type")
+    names = {1: ("CRM_MEETING", "MEETING"), 2: ("CRM_CALL", "CALL"), emails.EMAIL: ("CRM_EMAIL", "EMAIL")}
     provider, provider_type = names.get(kind, ("REST_APP", "REST_APP"))
     values.setdefault("provider_id", provider)
     values.setdefault("provider_type_id", provider_type)
     if values.get("deadline") is None:
         values["deadline"] = values.get("start_time") or values.get("end_time")
-    return write(call.portal, call.user_id, (owner.kind.entity_type_id, owner.id), values)
+    kept = _kept_files(call, fields.get("FILES"))
+    values |= {"communications": json.dumps(channels, ensure_ascii=False), "files": json.dumps(list(kept))}
+    number = write(call.portal, call.user_id, (owner.kind.entity_type_id, owner.id), values)
+    if emails.leaves(values):
+        settings = mapping(fields.get("SETTINGS"))
+        emails.send(call.portal, number, values, settings, channels, list(kept.values()))
+    return number
+
+
+def _owner_of_record(call: Call, fields: dict[str, Any]) -> Item:
+    """The card an activity goes to; this method words its refusals differently from its newer siblings."""
+    entity_type_id = as_entity_type_id(fields.get("OWNER_TYPE_ID"))
+    item_id = integer(fields.get("OWNER_ID"))
+    owner = owners.find(call.db, entity_type_id, item_id)
+    if owner is None:
+        known = OWNER_TYPES.get(entity_type_id)
+        raise RestError(
+            "", f"Could not find '{known[0] if known else entity_type_id}' with ID: {item_id or 0}"
+        )
+    if not rights.allowed(call.portal, call.user_id, entity_type_id, "update", owner.row):
+        raise RestError("", "Access denied.")
+    return owner
+
+
+def _channels(given: Any, kind: int) -> list[dict[str, Any]]:
+    """The communications that count: those with a value; of a mail none that claims to be something else."""
+    wanted = _CHANNEL_OF.get(kind, "")
+    rows = [mapping(each) for each in listing(given)]
+    full = [
+        row | {"TYPE": text(row.get("TYPE")).upper() or wanted}
+        for row in rows
+        if text(row.get("VALUE")).strip()
+    ]
+    return [row for row in full if kind != emails.EMAIL or row["TYPE"] == wanted]
+
+
+def _kept_files(call: Call, given: Any) -> dict[int, tuple[str, bytes]]:
+    """Files of an activity, kept: id → name and content (files/how-to-upload-files)."""
+    try:
+        ids = [keep_file(call.db, each) for each in listing(given)]
+    except ValueError:
+        raise RestError("", "The field FILES is not defined or invalid.") from None
+    return {number: _file(call.db, number) for number in ids if number is not None}
+
+
+def _file(db: sqlite3.Connection, number: int) -> tuple[str, bytes]:
+    row = db.execute("SELECT name, content FROM crm_file WHERE id = ?", (number,)).fetchone()
+    return str(row["name"]), bytes(row["content"])
 
 
 @method("crm.activity.update", scope="crm")
 def activity_update(call: Call) -> bool:
     """Change an activity; ``COMPLETED`` Y completes it."""
     row = _activity(call, "Activity is not found")
-    values = _columns(fields_of(call))
+    fields = fields_of(call)
+    values = _columns(fields)
+    if "COMMUNICATIONS" in fields:
+        channels = _channels(fields["COMMUNICATIONS"], row["type_id"])
+        values["communications"] = json.dumps(channels, ensure_ascii=False)
     if values:
         change(call.portal, call.user_id, row["id"], values)
     return True

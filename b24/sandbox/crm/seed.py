@@ -11,7 +11,17 @@ from datetime import timedelta
 from typing import Any
 
 from b24.sandbox import users
-from b24.sandbox.crm import base, categories, links, multifields, robots, seed_words, stage_rules, userfields
+from b24.sandbox.crm import (
+    base,
+    categories,
+    emails,
+    links,
+    multifields,
+    robots,
+    seed_words,
+    stage_rules,
+    userfields,
+)
 from b24.sandbox.crm.objects import COMPANY, CONTACT, DEAL, LEAD
 from b24.sandbox.crm.schema import changed, next_id, read_schema
 
@@ -109,6 +119,7 @@ class _Garden:
             number += 1
         self.dismissed = self.sellers[-1]
         users.set_active(self.portal, self.dismissed, False)
+        emails.connect(self.db, emails.SHARED, "crm@portal.example")
 
     def colleague(self, number: int, department: int, position: str) -> int:
         """One employee."""

@@ -191,13 +191,25 @@ def _read_file(db: sqlite3.Connection, field: Field, value: Any) -> int | None:
     """``["name", "base64"]`` stores a file, ``{"id": 5}`` keeps one, an empty value clears."""
     if isinstance(value, dict) and "id" in value:
         return integer(value["id"])
+    try:
+        return keep_file(db, value)
+    except ValueError:
+        raise _invalid(field) from None
+
+
+def keep_file(db: sqlite3.Connection, value: Any) -> int | None:
+    """Store a file given as ``["name", "base64"]`` or ``{"fileData": [...]}``; ``None`` for what is no file.
+
+    Raises:
+        ValueError: its content is not base64.
+    """
     parts = listing(value.get("fileData", value) if isinstance(value, dict) else value)
     if len(parts) < 2:
         return None
     try:
         content = base64.b64decode(str(parts[1]), validate=False)
-    except (binascii.Error, ValueError):
-        raise _invalid(field) from None
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
     cursor = db.execute("INSERT INTO crm_file (name, content) VALUES (?, ?)", (str(parts[0])[:255], content))
     return cursor.lastrowid
 

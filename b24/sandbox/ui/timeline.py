@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from b24.sandbox import mail
+from b24.sandbox.crm import emails
 from b24.sandbox.kernel import RestError
 from b24.sandbox.ui.desk import desk
 from b24.sandbox.ui.fields import show_moment
@@ -120,22 +122,44 @@ def activities(kind: Kind, item_id: int) -> list[Entry]:
             "COMPLETED",
             "RESPONSIBLE_ID",
             "PROVIDER_ID",
+            "COMMUNICATIONS",
         ],
     )
-    return [
-        Entry(
-            "todo",
-            str(row.get("CREATED") or ""),
-            show_moment(str(row.get("CREATED") or "")),
-            person_name(row.get("RESPONSIBLE_ID")),
-            str(row.get("SUBJECT") or "Дело"),
-            str(row.get("DESCRIPTION") or ""),
-            activity_id=int(row["ID"]),
-            done=row.get("COMPLETED") == "Y",
-            deadline=known_deadline(row.get("DEADLINE")),
-        )
-        for row in rows
-    ]
+    return [_email(row) if row.get("PROVIDER_ID") == "CRM_EMAIL" else _to_do(row) for row in rows]
+
+
+def _email(row: dict[str, Any]) -> Entry:
+    """A mail of the CRM; one that was sent leads to the mailbox it arrived in."""
+    activity_id, portal = int(row["ID"]), desk().portal
+    found = mail.numbers_of(portal, emails.message_id(portal, activity_id))
+    to = ", ".join(str(one["VALUE"]) for one in row.get("COMMUNICATIONS") or [])
+    moment = str(row.get("CREATED") or "")
+    return replace(
+        entry(
+            "mail",
+            moment,
+            row.get("RESPONSIBLE_ID"),
+            f"Письмо: {row.get('SUBJECT') or 'без темы'}",
+            f"Кому: {to}",
+        ),
+        activity_id=activity_id,
+        done=row.get("COMPLETED") == "Y",
+        href=f"/sandbox/mail/{found[0]}" if found else "",
+    )
+
+
+def _to_do(row: dict[str, Any]) -> Entry:
+    return Entry(
+        "todo",
+        str(row.get("CREATED") or ""),
+        show_moment(str(row.get("CREATED") or "")),
+        person_name(row.get("RESPONSIBLE_ID")),
+        str(row.get("SUBJECT") or "Дело"),
+        str(row.get("DESCRIPTION") or ""),
+        activity_id=int(row["ID"]),
+        done=row.get("COMPLETED") == "Y",
+        deadline=known_deadline(row.get("DEADLINE")),
+    )
 
 
 def known_deadline(value: Any) -> str:

@@ -73,6 +73,9 @@ ODD: list[Any] = [
 OPEN: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("crm.activity.add", {"fields": {"OWNER_TYPE_ID": 2, "OWNER_ID": "{deal}", "TYPE_ID": 1, "SUBJECT": "x",
       "RESPONSIBLE_ID": 1, "DIRECTION": 1, "PRIORITY": 1, "COMMUNICATIONS": [], "SETTINGS": []}}, ("fields",)),
+    ("crm.activity.add", {"fields": {"OWNER_TYPE_ID": 2, "OWNER_ID": "{deal}", "TYPE_ID": 4, "SUBJECT": "x",
+      "RESPONSIBLE_ID": 1, "DIRECTION": 2, "COMPLETED": "Y", "COMMUNICATIONS": [{"VALUE": "a@example.test"}],
+      "FILES": [{"fileData": ["a.txt", "AAAA"]}], "SETTINGS": {"MESSAGE_FROM": "<b@example.test>"}}}, ("fields",)),
     ("crm.activity.configurable.add", {"ownerTypeId": 2, "ownerId": "{deal}",
       "fields": {"deadline": "", "pingOffsets": [1], "badgeCode": ""},
       "layout": {"icon": {"code": "info"}, "header": {"title": "x"}, "body": {"logo": {"code": "call"}}}},
