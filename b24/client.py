@@ -31,7 +31,7 @@ from b24.oauth import OAuth
 from b24.portals import Portal
 from b24.secrets import Secrets
 from b24.store import calls
-from b24.store.engine import DatabaseAway, Store
+from b24.store.engine import Store
 from b24.tokens import Tokens
 from b24.transport import Reply, Transport, check_address, origin_of
 
@@ -110,12 +110,8 @@ class Portals:
         return True
 
     def keep_line(self, portal_id: int, line: call_log.Line) -> None:
-        """Write a request into the log of calls. A database that is away costs the line, never the answer."""
-        try:
-            with self.store.transaction() as tx:
-                calls.write(tx, portal_id, [line])
-        except DatabaseAway:
-            log.warning("a call could not be logged")
+        """Write a request into the log of calls."""
+        calls.keep(self.store, portal_id, [line])
 
     def close(self) -> None:
         """Close pooled connections, those of the authorisation server too."""

@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from b24 import call_log
 from b24 import portals as stored_portals
 from b24.answers import Answer, Context, batch_answers, read
 from b24.errors import AccessLost, B24Error, Malformed, Rejected, TokenExpired, Untrusted
 from b24.events import COMPANY, CONTACT, DEAL, LEAD, PortalEvent
 from b24.forms import number_of, parse_form, text_at
-from b24.oauth import Grant
+from b24.oauth import Grant, KeepLine
 from b24.portals import Portal
 from b24.secrets import Secrets
+from b24.store import calls
 
 if TYPE_CHECKING:
     from b24.client import Portals
@@ -125,14 +128,19 @@ def accept_installation(portals: Portals, launch: Launch) -> Viewer:
         AccessLost: the authorisation server refuses the token.
         Unavailable, SetupMissing: not reachable; our client id or secret is wrong.
     """
+    # Kept once it is proved whose they are: a stranger writes into nobody's log.
+    lines: list[call_log.Line] = []
     try:
-        grant = portals.oauth.redeem(launch.refresh_id, server=launch.server_endpoint)
+        grant = portals.oauth.redeem(launch.refresh_id, server=launch.server_endpoint, keep_line=lines.append)
     except AccessLost:
-        return _again(portals, launch)
+        viewer = _again(portals, launch)
+        calls.keep(portals.store, viewer.portal_id, lines)
+        return viewer
     if grant.member_id != launch.member_id:
         raise Untrusted("OTHER_PORTAL", "the tokens belong to another portal")
-    profile, application = _administrator(portals, grant)
+    profile, application = _administrator(portals, grant, lines.append)
     portal_id = _save(portals, grant, launch.application_token or None, profile, application, launch.language)
+    calls.keep(portals.store, portal_id, lines)
     return _viewer(portal_id, profile, launch.language)
 
 
@@ -268,13 +276,15 @@ def _again(portals: Portals, launch: Launch) -> Viewer:
 
 
 def _by_refresh_token(portals: Portals, portal: Portal, event: PortalEvent) -> int:
+    lines: list[call_log.Line] = []
     try:
-        grant = portals.oauth.redeem(event.refresh_token)
+        grant = portals.oauth.redeem(event.refresh_token, keep_line=lines.append)
     except AccessLost as error:
         raise Untrusted(error.code, "the authorisation server does not know this token") from None
     if grant.member_id != portal.member_id:
         raise Untrusted("OTHER_PORTAL", "the tokens belong to another portal")
-    profile, application = _administrator(portals, grant)
+    profile, application = _administrator(portals, grant, lines.append)
+    calls.keep(portals.store, portal.id, lines)
     language = event.language or portal.language
     return _save(portals, grant, event.application_token, profile, application, language)
 
@@ -311,12 +321,15 @@ def _application(info: Any) -> str:
     return f"{number_of(info['ID'])}:{info.get('CODE') or ''}"[:160]
 
 
-def _administrator(portals: Portals, grant: Grant) -> tuple[Mapping[str, Any], str]:
+def _administrator(portals: Portals, grant: Grant, keep_line: KeepLine) -> tuple[Mapping[str, Any], str]:
     """``profile`` of whoever the tokens belong to, who must be an administrator, and which application they are for."""
     asked = {"profile": "profile", "app": "app.info"}
     context = Context("batch", write=False, now=portals.clock())
-    payload = {"halt": 0, "cmd": asked, "auth": grant.access_token}
+    params, started = {"halt": 0, "cmd": asked}, time.monotonic()
+    payload = {**params, "auth": grant.access_token}
     reply = portals.transport.post(f"{grant.client_endpoint}batch", payload, interactive=True)
+    ms = round(1000 * (time.monotonic() - started))
+    keep_line(call_log.line("batch", params, at=context.now, ms=ms, status=reply.status))
     try:
         answers = batch_answers(read(reply.status, reply.body, context), asked, context)
     except (AccessLost, Rejected, TokenExpired) as error:

@@ -7,16 +7,19 @@ Source: settings/oauth/auto-renewal.md, settings/oauth/error-codes.md.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from b24 import call_log
 from b24.answers import Context, read
 from b24.codes import OAUTH
-from b24.errors import AccessLost, Ambiguous, Rejected, TokenExpired, Unavailable, Untrusted
+from b24.errors import AccessLost, Ambiguous, B24Error, Rejected, TokenExpired, Unavailable, Untrusted
 from b24.transport import Transport, check_address, origin_of
 
+KeepLine = Callable[[call_log.Line], None]
 ORIGINS = ("https://oauth.bitrix.info", "https://oauth.bitrix24.tech")
 
 
@@ -67,11 +70,12 @@ class OAuth:
         for origin in self.origins:
             check_address(origin, self._transport.allow_origin)
 
-    def redeem(self, refresh_token: str, *, server: str = "") -> Grant:
+    def redeem(self, refresh_token: str, *, server: str = "", keep_line: KeepLine | None = None) -> Grant:
         """Exchange a refresh token for a new pair; the old one is spent.
 
         Args:
             server: ``SERVER_ENDPOINT`` of a request, only a hint which of *our* servers to ask first.
+            keep_line: gets every request's line for the log of calls, also of one that failed.
 
         Raises:
             AccessLost: refused for good (``invalid_grant``, ``PAYMENT_REQUIRED``, not installed).
@@ -83,27 +87,35 @@ class OAuth:
         if not refresh_token or len(refresh_token) > 1000:
             raise Untrusted("NO_REFRESH_TOKEN", "the portal sent no authorisation for background work")
         now = self._clock()
-        envelope = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, server, now)
+        asked = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        envelope = self._ask(asked, server, keep_line or _unkept)
         return _grant(envelope, now, self._transport.allow_origin)
 
     def close(self) -> None:
         """Close pooled connections."""
         self._transport.close()
 
-    def _ask(self, params: Mapping[str, str], server: str, now: datetime) -> dict[str, Any]:
-        credentials = {"client_id": self.client_id, "client_secret": self._client_secret}
-        # Not a write: whatever happened, the only thing to do about a lost answer is to try again.
-        context = Context(OAUTH, write=False, now=now)
-        failure = Unavailable("NO_CONNECTION")
+    def _ask(self, params: Mapping[str, str], server: str, keep_line: KeepLine) -> dict[str, Any]:
+        sent = {**params, "client_id": self.client_id, "client_secret": self._client_secret}
+        failure: B24Error = Unavailable("NO_CONNECTION")
         for origin in self._in_order(server):
+            at, started, status = self._clock(), time.monotonic(), 0
+            answer: dict[str, Any] | None = None
             try:
-                reply = self._transport.get(f"{origin}/oauth/token/", {**params, **credentials})
-            except Ambiguous as error:
-                raise Unavailable(error.code, error.description) from None
-            except Unavailable as error:
+                reply = self._transport.get(f"{origin}/oauth/token/", sent)
+                status = reply.status
+                # Not a write: whatever happened, the only thing to do about a lost answer is to try again.
+                answer = _read(reply.status, reply.body, Context(OAUTH, write=False, now=at))
+            except B24Error as error:
                 failure = error
-                continue
-            return _read(reply.status, reply.body, context)
+            ms, wrong = round(1000 * (time.monotonic() - started)), failure if answer is None else None
+            keep_line(call_log.line(OAUTH, sent, at=at, ms=ms, status=status, error=wrong))
+            if answer is not None:
+                return answer
+            if isinstance(failure, Ambiguous):
+                raise Unavailable(failure.code, failure.description)
+            if status or not isinstance(failure, Unavailable):
+                raise failure
         raise failure
 
     def _in_order(self, server: str) -> list[str]:
@@ -112,6 +124,10 @@ class OAuth:
         except ValueError:
             first = ""
         return sorted(self.origins, key=lambda origin: origin != first)
+
+
+def _unkept(_line: call_log.Line) -> None:
+    """Where nobody keeps a log."""
 
 
 def _read(status: int, body: bytes, context: Context) -> dict[str, Any]:

@@ -79,6 +79,7 @@ _PLAIN_KEYS = frozenset(
     {
         "select",
         "order",
+        "grant_type",
         "event",
         "event_type",
         "placement",

@@ -16,6 +16,7 @@ from b24.errors import AccessLost, SetupMissing, Unavailable
 from b24.oauth import Grant, OAuth
 from b24.portals import Portal
 from b24.secrets import Secrets
+from b24.store import calls
 from b24.store.engine import Store
 
 LEASE_S = 45.0
@@ -98,7 +99,9 @@ class Tokens:
 
     def _exchange(self, portal: Portal, also_paused: bool) -> Portal:
         try:
-            grant = self._oauth.redeem(portal.refresh_token)
+            grant = self._oauth.redeem(
+                portal.refresh_token, keep_line=lambda line: calls.keep(self._store, portal.id, [line])
+            )
         except SetupMissing as error:
             # Our client id or secret is refused: no object of any portal can be repaired for it, nothing is held.
             lost = AccessLost(error.code, error.description, error.status)

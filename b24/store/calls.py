@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -9,8 +10,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from b24.call_log import KEPT, Line
-from b24.store.engine import Tx
+from b24.store.engine import DatabaseAway, Store, Tx
 from b24.store.tables import rest_call as table
+
+log = logging.getLogger(__name__)
 
 PAGE = 50
 
@@ -41,6 +44,15 @@ def write(tx: Tx, portal_id: int, lines: Iterable[Line]) -> None:
     rows = [{"portal_id": portal_id, **asdict(one)} for one in lines]
     if rows:
         tx.execute(sa.insert(table), rows)
+
+
+def keep(store: Store, portal_id: int, lines: Iterable[Line]) -> None:
+    """:func:`write` in a transaction of its own. A database that is away costs the lines, never the answer."""
+    try:
+        with store.transaction() as tx:
+            write(tx, portal_id, lines)
+    except DatabaseAway:
+        log.warning("a call could not be logged")
 
 
 def search(tx: Tx, portal_id: int, wanted: Wanted, *, limit: int = PAGE) -> list[tuple[int, Line]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +14,12 @@ import responses as mocked
 
 from b24.answers import command
 from b24.call_log import LONGEST_PARAMS, Line, line
-from b24.errors import Ambiguous, B24Error, Rejected
+from b24.errors import AccessLost, Ambiguous, B24Error, Rejected, Unavailable
+from b24.oauth import ORIGINS
 from b24.redact import MASK, masked_command, masked_params, redact_text, without
 from b24.store import calls
 from b24.store.calls import Wanted
-from tests.b24.conftest import ENDPOINT, NOW, World
+from tests.b24.conftest import ENDPOINT, MEMBER, NOW, World
 
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
 
@@ -178,6 +181,52 @@ def test_a_request_without_an_answer_leaves_a_line(world: World, http: mocked.Re
     (only,) = lines(world)
     assert (only.status, only.method) == (0, "crm.item.add")
     assert only.error == "TIMEOUT: no answer in time"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (
+            {"error": "invalid_grant", "error_description": "refresh-1 is spent"},
+            400,
+            "invalid_grant: *** is spent",
+        ),
+        (
+            {
+                "access_token": "access-2",
+                "refresh_token": "refresh-2",
+                "member_id": MEMBER,
+                "client_endpoint": ENDPOINT,
+                "expires_in": 3600,
+            },
+            200,
+            "",
+        ),
+    ],
+)
+def test_a_renewal_of_the_tokens_leaves_a_line_and_no_secret(
+    world: World, http: mocked.RequestsMock, answer: Mapping[str, Any], status: int, said: str
+) -> None:
+    http.get(f"{ORIGINS[0]}/oauth/token/", json=answer, status=status)
+    with nullcontext() if status == 200 else pytest.raises(AccessLost):
+        world.portals.tokens.refreshed(world.portal_id, "access-1")
+    (only,) = lines(world)
+    assert (only.method, only.status, only.error) == ("oauth.token", status, said)
+    assert json.loads(only.params)["grant_type"] == "refresh_token"
+    for secret in ("access-2", "refresh-1", "refresh-2", "app-secret"):
+        assert secret not in str(only)
+
+
+def test_an_authorisation_server_out_of_reach_leaves_a_line_each(
+    world: World, http: mocked.RequestsMock
+) -> None:
+    for origin in ORIGINS:
+        http.get(f"{origin}/oauth/token/", body=requests.exceptions.ConnectTimeout())
+    with pytest.raises(Unavailable):
+        world.portals.tokens.refreshed(world.portal_id, "access-1")
+    assert [(one.method, one.status, one.error) for one in lines(world)] == [
+        ("oauth.token", 0, "NO_CONNECTION: no connection in time")
+    ] * len(ORIGINS)
 
 
 def test_a_renamed_portal_leaves_two_lines(world: World, http: mocked.RequestsMock) -> None:

@@ -12,7 +12,7 @@ import pytest
 from b24 import leases
 from b24 import portals as stored
 from b24.errors import AccessLost, Unavailable
-from b24.oauth import Grant, OAuth
+from b24.oauth import Grant, KeepLine, OAuth
 from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.tokens import Tokens
@@ -31,7 +31,7 @@ class Server(OAuth):
         self.meanwhile: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
 
-    def redeem(self, refresh_token: str, *, server: str = "") -> Grant:
+    def redeem(self, refresh_token: str, *, server: str = "", keep_line: KeepLine | None = None) -> Grant:
         self.release.wait(10)
         with self._lock:
             self.redeemed.append(refresh_token)
@@ -134,7 +134,9 @@ def test_removal_during_an_exchange_leaves_no_token(installed: World, server: Se
 def test_tokens_of_another_portal_are_never_kept(
     installed: World, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "redeem", lambda _token: grant(member_id="n" * 32, access_token="foreign"))
+    monkeypatch.setattr(
+        server, "redeem", lambda _token, **_: grant(member_id="n" * 32, access_token="foreign")
+    )
     with pytest.raises(AccessLost):
         tokens(installed, server).refreshed(installed.portal_id, "access-1")
     assert installed.row().access_token == "access-1"
@@ -143,7 +145,7 @@ def test_tokens_of_another_portal_are_never_kept(
 def test_passing_failure_gives_the_lease_back_and_keeps_the_pair(
     installed: World, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(_token: str) -> Grant:
+    def unreachable(_token: str, **_more: object) -> Grant:
         raise Unavailable("NO_CONNECTION")
 
     made = tokens(installed, server)
