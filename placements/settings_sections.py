@@ -184,6 +184,7 @@ def _show_deals(desk: Desk, _: Translator) -> dict[str, Any]:
         "stage": settings.deal_stage_id or "",
         "first": [_with_default(one, kept) for one in first if one.fillable],
         "others": [_with_default(one, kept) for one in fields if one.fillable and one not in first],
+        "unfilled": [one.title for one in first if one.required and one.fillable and one.name not in kept],
         "unfillable": [one.title for one in fields if one.required and not one.fillable],
         "robots": robots_path(DEAL, settings.deal_category_id),
         "refused": _refused(desk),

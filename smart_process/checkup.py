@@ -16,7 +16,7 @@ from b24.client import Client
 from b24.errors import AccessLost, B24Error, Rejected, SetupMissing, Throttled, Unavailable
 from b24.portals import Portal
 from b24.store.engine import Tx
-from smart_process import held_work, refusals
+from smart_process import held_work, portal_choices, refusals
 from smart_process.language import Translator
 from smart_process.provision import problems
 from smart_process.schema import (
@@ -321,6 +321,7 @@ def _chosen(kept: Kept, answers: Answers) -> Iterable[Finding]:
             action="settings:deals",
         )
     yield from _chosen_fields(settings, answers)
+    yield from _unfilled(kept, answers)
     if settings.fallback_owner_id and not _works(_result(answers, "fallback")):
         yield Finding(
             "schema:fallback",
@@ -355,6 +356,22 @@ def _chosen_fields(settings: Settings, answers: Answers) -> Iterable[Finding]:
             "schema:deal_default",
             "Поле сделки, для которого задано значение, удалено. Сохраните настройки сделок заново.",
             action="settings:deals",
+        )
+
+
+def _unfilled(kept: Kept, answers: Answers) -> Iterable[Finding]:
+    """What every deal must have by now and ours would not: said before the portal refuses one."""
+    deals = _result(answers, "deal")
+    if not isinstance(deals, Mapping):
+        return
+    missing = portal_choices.unfilled(deals["fields"], kept.binding, kept.settings.deal_defaults)
+    if missing:
+        yield Finding(
+            "schema:deal_required",
+            "У сделки есть обязательные поля без значения: %(fields)s. Портал не примет такие сделки, вместо них будут "
+            "задачи. Задайте значения в настройках, раздел «Сделки».",
+            {"fields": ", ".join(f"«{one.title}»" for one in missing)},
+            "settings:deals",
         )
 
 

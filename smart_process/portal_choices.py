@@ -5,7 +5,7 @@ Everything is read with the administrator's own token when the page asks for it;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,21 +63,24 @@ def _fields(client: Client, entity_type_id: int) -> list[tuple[Field, Mapping[st
     directories: dict[str, list[tuple[str, str]]] = {}
     for one in client.call("crm.status.list", {"order": {"SORT": "ASC"}}):
         directories.setdefault(str(one["ENTITY_ID"]), []).append((str(one["STATUS_ID"]), str(one["NAME"])))
-    found = []
-    for name, spec in specs.items():
-        values = [(str(one["ID"]), str(one["VALUE"])) for one in spec.get("items") or []]
-        values = directories.get(str(spec.get("statusType")), values)
-        field = Field(
-            name=name,
-            title=str(spec.get("title") or name),
-            kind=str(spec["type"]),
-            options=tuple(values) if spec["type"] in LISTS else (),
-            multiple=bool(spec.get("isMultiple")),
-            required=bool(spec.get("isRequired")),
-        )
-        if not spec.get("isReadOnly"):
-            found.append((field, spec))
-    return found
+    return [
+        (_field(name, spec, directories), spec) for name, spec in specs.items() if not spec.get("isReadOnly")
+    ]
+
+
+def _field(name: str, spec: Mapping[str, Any], directories: Mapping[str, Sequence[tuple[str, str]]]) -> Field:
+    values: Sequence[tuple[str, str]] = [
+        (str(one["ID"]), str(one["VALUE"])) for one in spec.get("items") or []
+    ]
+    values = directories.get(str(spec.get("statusType")), values)
+    return Field(
+        name=name,
+        title=str(spec.get("title") or name),
+        kind=str(spec["type"]),
+        options=tuple(values) if spec["type"] in LISTS else (),
+        multiple=bool(spec.get("isMultiple")),
+        required=bool(spec.get("isRequired")),
+    )
 
 
 def funnels(client: Client) -> list[tuple[int, str]]:
@@ -111,13 +114,30 @@ def deal_fields(client: Client, binding: Binding) -> list[Field]:
 
     REST tells only what every deal demands (``isRequired``); what a stage demands it keeps to itself.
     """
-    ours = _FILLED_BY_US | set(binding.deal.fields.values())
-    found = [
-        field
-        for field, _spec in _fields(client, DEAL)
-        if field.name not in ours and not field.name.startswith("parentId")
-    ]
+    found = [field for field, _spec in _fields(client, DEAL) if not _is_ours(field.name, binding)]
     return sorted(found, key=lambda one: (not one.required, one.title.casefold()))
+
+
+def _is_ours(name: str, binding: Binding) -> bool:
+    return (
+        name in _FILLED_BY_US or name in binding.deal.fields.values() or name.lower().startswith("parentid")
+    )
+
+
+def unfilled(
+    specs: Mapping[str, Mapping[str, Any]], binding: Binding, defaults: Mapping[str, Any]
+) -> list[Field]:
+    """Fields every deal must have that neither the app nor the settings fill: the portal would refuse our deals.
+
+    Args:
+        specs: ``fields`` of ``crm.item.fields`` for deals.
+    """
+    demanded = [
+        _field(name, spec, {})
+        for name, spec in specs.items()
+        if spec.get("isRequired") and not spec.get("isReadOnly") and not _is_ours(name, binding)
+    ]
+    return sorted((one for one in demanded if one.name not in defaults), key=lambda one: one.title.casefold())
 
 
 @dataclass(frozen=True)

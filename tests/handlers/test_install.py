@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from b24 import portals
 from b24.sandbox.server import Options, Sandbox
+from b24.store import calls
 from b24.store.tables import metadata
 from smart_process.store import setups
 from tests.portal_and_app import PortalAndApp, portal_and_app
@@ -71,6 +72,10 @@ def test_tokens_are_kept_encrypted_and_the_answer_names_none(place: PortalAndApp
     assert portal.member_id == opened["fields"]["member_id"]
     assert portal.application_token == opened["fields"]["APPLICATION_TOKEN"]
     kept = json.dumps([[str(value) for value in row] for row in contents(place)["portal"]])
+    with place.service.store.reading() as tx:
+        logged = calls.search(tx, place.portal_id, calls.Wanted())
+    assert [one.method for _id, one in logged] == ["batch: profile, app.info", "oauth.token"]
+    kept += str(logged)
     for secret in (portal.access_token, portal.refresh_token, portal.application_token):
         assert secret
         assert secret not in kept

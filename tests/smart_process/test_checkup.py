@@ -23,7 +23,7 @@ from b24.store.migrate import upgrade
 from placements.session import TOKEN_HEADER
 from smart_process import checkup, doctor
 from smart_process.language import translator
-from smart_process.schema import userfield_name
+from smart_process.schema import DEAL, userfield_name
 from tests.portal_and_app import PortalAndApp, make_web, portal_and_app
 from tests.source_tree import ROOT
 from tests.tab_world import Tabs
@@ -181,6 +181,42 @@ def test_what_administrators_chose_and_somebody_deleted_names_its_section(place:
         }
     finally:
         tabs.change_settings(deal_stage_id=None, fallback_owner_id=None, form_events={})
+
+
+def test_a_field_every_deal_must_have_by_now_is_named_before_a_deal_is_refused(place: PortalAndApp) -> None:
+    tabs = Tabs(place)
+    field = {
+        "entityId": "CRM_DEAL",
+        "fieldName": "UF_CRM_DEAL_LATER",
+        "userTypeId": "string",
+        "mandatory": "Y",
+        "editFormLabel": {"ru": "Источник бюджета"},
+    }
+    made = place.rest("userfieldconfig.add", {"moduleId": "crm", "field": field})["field"]
+    specs = place.rest("crm.item.fields", {"entityTypeId": DEAL})["fields"]
+    name = next(key for key, spec in specs.items() if spec["title"] == "Источник бюджета")
+    try:
+        (finding,) = checkup.check(place.service, 1)
+        assert (finding.key, finding.action) == ("schema:deal_required", "settings:deals")
+        assert "«Источник бюджета»" in page(place, "health", "GET").get_json()["html"]
+        code, said = console(place)
+        assert (code, "«Источник бюджета»" in said, "раздел «Сделки»" in said) == (1, True, True)
+        assert "Обязательные поля без значения: Источник бюджета" in deals_section(place)
+        tabs.change_settings(deal_defaults={name: "Маркетинг"})
+        assert keys(place) == set()
+        assert "Обязательные поля без значения" not in deals_section(place)
+    finally:
+        tabs.change_settings(deal_defaults={})
+        place.rest("userfieldconfig.delete", {"moduleId": "crm", "id": made["id"]})
+
+
+def deals_section(place: PortalAndApp) -> str:
+    """The section «Сделки» of the settings, as the administrator's page reads it."""
+    session = PageSession(1, 1, True, "app").sign(place.service.secrets)
+    headers = {HEADER: session, TOKEN_HEADER: place.opened()["fields"]["AUTH_ID"]}
+    reply = place.web.get("/b24/api/settings/sections/deals", headers=headers)
+    assert reply.status_code == 200, reply.text
+    return str(reply.get_json()["html"])
 
 
 def test_the_doctor_finds_no_portal_it_does_not_know(place: PortalAndApp) -> None:
