@@ -6,29 +6,40 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 import hypothesis
 import pytest
 
 from tests.chromium import browser, camera_page, chromium, console, page, phone_page
+from tests.databases import (
+    either_store,
+    postgres_server,
+    postgres_store,
+    postgres_url,
+    shared_postgres,
+    shared_sqlite,
+    store,
+)
 from tests.guest_world import guests, guests_anywhere
-
-if TYPE_CHECKING:
-    from b24.store.engine import Store
 
 __all__ = [
     "browser",
     "camera_page",
     "chromium",
     "console",
+    "either_store",
     "guests",
     "guests_anywhere",
     "page",
     "phone_page",
+    "postgres_server",
+    "postgres_store",
+    "postgres_url",
+    "shared_postgres",
+    "shared_sqlite",
+    "store",
 ]
 
 IN_CI = os.environ.get("CI") == "1"
@@ -98,109 +109,3 @@ def no_network() -> Iterator[None]:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
             patch.delenv(name)
         yield
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> str:
-    """Address of a PostgreSQL where databases may be made: ``TEST_PG_URL``, else the local one.
-
-    Where none answers the test is skipped with the reason; in CI it fails.
-    """
-    import psycopg
-
-    url = os.environ.get("TEST_PG_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-    try:
-        psycopg.connect(url, connect_timeout=3).close()
-    except psycopg.OperationalError as error:
-        reason = f"no PostgreSQL at {url.rpartition('@')[2]} (set TEST_PG_URL): {error}"
-        if IN_CI:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return url
-
-
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty PostgreSQL database for one test, ``postgresql://…``; dropped whoever still uses it."""
-    with _database(postgres_server) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def shared_postgres(postgres_server: str) -> Iterator[str]:
-    """A database with all tables for the tests of one process: making one takes longer than most tests."""
-    import smart_process.store.tables  # noqa: F401  its tables join the shared metadata
-    from b24.store.engine import Store
-    from b24.store.tables import metadata
-
-    with _database(postgres_server) as url:
-        store = Store(url)
-        metadata.create_all(store.engine)
-        store.close()
-        yield url
-
-
-@pytest.fixture
-def postgres_tables(shared_postgres: str) -> Iterator[str]:
-    """All tables in PostgreSQL without a row, numbers counted from one: ``postgresql+psycopg://…``."""
-    yield shared_postgres.replace("postgresql://", "postgresql+psycopg://")
-    _empty(shared_postgres)
-
-
-def _empty(url: str) -> None:
-    import psycopg
-    from psycopg.sql import SQL, Identifier
-
-    from b24.store.tables import metadata
-
-    asked = [
-        SQL("SELECT {name} WHERE EXISTS (SELECT 1 FROM {table})").format(name=name, table=Identifier(name))
-        for name in metadata.tables
-    ]
-    with psycopg.connect(url, autocommit=True) as database:
-        filled = [Identifier(row[0]) for row in database.execute(SQL(" UNION ALL ").join(asked))]
-        if filled:
-            database.execute(SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(SQL(", ").join(filled)))
-
-
-@contextmanager
-def _database(postgres_server: str) -> Iterator[str]:
-    import psycopg
-    from psycopg.sql import SQL, Identifier
-
-    name = f"b24_test_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as server:
-        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    base, _, _ = postgres_server.rpartition("/")
-    try:
-        yield f"{base}/{name}"
-    finally:
-        with psycopg.connect(postgres_server, autocommit=True) as server:
-            server.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty SQLite database with all tables, in a file of its own."""
-    yield from _opened(f"sqlite:///{tmp_path / 'app.db'}")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """The same test on both databases."""
-    if request.param == "sqlite":
-        yield from _opened(f"sqlite:///{tmp_path / 'app.db'}")
-    else:
-        yield from _opened(request.getfixturevalue("postgres_tables"))
-
-
-def _opened(url: str) -> Iterator[Store]:
-    import smart_process.store.tables  # noqa: F401  its tables join the shared metadata
-    from b24.store.engine import Store
-    from b24.store.tables import metadata
-
-    store = Store(url)
-    with store.transaction() as tx:
-        metadata.create_all(tx)
-    yield store
-    store.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from flask import Flask
 
 from b24.secrets import Secrets
 from b24.store.engine import Store
-from b24.store.tables import mark, metadata, portal
+from b24.store.tables import mark, portal
 from handlers import registration, tickets
 from smart_process.service import Service
 from smart_process.settings import Settings, Smtp
@@ -98,31 +97,25 @@ def add_portal(world: GuestWorld, member_id: str = "a" * 32) -> None:
         world.portal_id = made.scalar_one()
 
 
-def _world(url: str) -> Iterator[GuestWorld]:
-    store = Store(url)
-    metadata.create_all(store.engine)
+def _world(store: Store) -> GuestWorld:
     world = GuestWorld(store)
     add_portal(world)
     world.event_id = world.add_event()
     smtp = Smtp(from_address="events@vodoley.example", from_name="Водолей")
     world.change_settings(smtp=smtp)
-    yield world
-    store.close()
+    return world
 
 
 @pytest.fixture
-def guests(tmp_path: Path) -> Iterator[GuestWorld]:
+def guests(store: Store) -> GuestWorld:
     """A guest world on SQLite."""
-    yield from _world(f"sqlite:///{tmp_path / 'guests.db'}")
+    return _world(store)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def guests_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuestWorld]:
+@pytest.fixture
+def guests_anywhere(either_store: Store) -> GuestWorld:
     """A guest world on each database we support."""
-    if request.param == "sqlite":
-        yield from _world(f"sqlite:///{tmp_path / 'guests.db'}")
-    else:
-        yield from _world(request.getfixturevalue("postgres_tables"))
+    return _world(either_store)
 
 
 def guest_site(world: GuestWorld, **options: Any) -> Flask:

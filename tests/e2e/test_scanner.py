@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -21,12 +20,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
+def door(store: Store) -> Iterator[Door]:
     door = open_door(store, now=datetime.now(UTC).replace(microsecond=0))
     with serving(door):
         yield door
-    store.close()
 
 
 def test_a_ticket_before_the_camera_is_admitted_and_flagged_in_three_taps(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +19,13 @@ from tests.door import NOW, Door, at_once, open_door
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    yield open_door(store)
-    store.close()
+def door(store: Store) -> Door:
+    return open_door(store)
 
 
 @pytest.fixture
-def postgres_door(postgres_tables: str) -> Iterator[Door]:
-    store = Store(postgres_tables)
-    yield open_door(store)
-    store.close()
+def postgres_door(postgres_store: Store) -> Door:
+    return open_door(postgres_store)
 
 
 def enrol(door: Door, code: Any, name: Any = "Вход 2, Айгуль") -> Any:

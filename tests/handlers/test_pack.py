@@ -6,9 +6,7 @@ import base64
 import gzip
 import hmac
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +21,8 @@ from tests.door import Door, Guest, add_event, add_guest, open_door
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    yield open_door(store)
-    store.close()
+def door(store: Store) -> Door:
+    return open_door(store)
 
 
 def fetched(door: Door, since: str = "", token: str = "", **headers: str) -> Any:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,21 +18,13 @@ from tests.door import NOW, Door, Guest, add_event, add_guest, add_portal, at_on
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    yield open_door(store)
-    store.close()
+def door(store: Store) -> Door:
+    return open_door(store)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def any_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'door.db'}"
-    else:
-        url = request.getfixturevalue("postgres_tables")
-    store = Store(url)
-    yield open_door(store)
-    store.close()
+@pytest.fixture
+def any_door(either_store: Store) -> Door:
+    return open_door(either_store)
 
 
 def test_a_guest_is_admitted_and_the_arrival_is_a_fact_with_marks(any_door: Door) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,10 +16,8 @@ from tests.door import Door, Guest, open_door
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    yield open_door(store)
-    store.close()
+def door(store: Store) -> Door:
+    return open_door(store)
 
 
 def cases(door: Door) -> list[Case]:

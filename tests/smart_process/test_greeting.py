@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +16,8 @@ from tests.door import Door, open_door
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    store = Store(f"sqlite:///{tmp_path / 'door.db'}")
-    yield open_door(store)
-    store.close()
+def door(store: Store) -> Door:
+    return open_door(store)
 
 
 def account(door: Door, potential: str = "high", responsible_id: int | None = 7) -> None:
