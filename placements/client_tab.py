@@ -5,7 +5,7 @@ Only participations the viewer's own token may read are shown and counted; names
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ class Seen:
     hidden: bool
     ahead: Sequence[Event]
     people: Sequence[Mapping[str, Any]]
+    events: frozenset[int]
+    """Events whose cards the viewer may read, by their ids in the CRM."""
 
 
 def tab(service: Service, opened: Opened) -> ResponseReturnValue:
@@ -100,7 +102,7 @@ def _shown(
     _ = translator(session.language)
     rows = seen.visits[after : after + SHOWN]
     return {
-        "rows": [_row(one, binding, _) for one in rows],
+        "rows": [_row(one, binding, seen.events, _) for one in rows],
         "next": after + SHOWN if len(seen.visits) > after + SHOWN else None,
         "totals": _totals(seen.visits),
         "hidden": seen.hidden,
@@ -126,7 +128,7 @@ def _seen(service: Service, session: PageSession, binding: Binding, viewer: Clie
         ahead = events.ahead(tx, session.portal_id, service.clock())[:CHOICES]
     mine, theirs = binding.participation.entity_type_id, binding.event.entity_type_id
     asked = viewing.lists(mine, (one.item_id for one in known if one.item_id))
-    asked |= viewing.lists(theirs, (one.item_id for one in ahead))
+    asked |= viewing.lists(theirs, {one.item_id for one in ahead} | {one.event_item_id for one in known})
     if session.entity_type_id == COMPANY:
         asked["people"] = _people_of(item_id)
     found = viewing.read(viewer, asked)
@@ -141,6 +143,7 @@ def _seen(service: Service, session: PageSession, binding: Binding, viewer: Clie
         any(one.item_id and one.item_id not in allowed[mine] for one in known),
         [one for one in ahead if one.item_id in allowed[theirs]],
         people,
+        frozenset(allowed[theirs]),
     )
 
 
@@ -163,7 +166,7 @@ def _totals(visits: Sequence[Visit]) -> dict[str, int]:
     }
 
 
-def _row(one: Visit, binding: Binding, _: Translator) -> dict[str, Any]:
+def _row(one: Visit, binding: Binding, readable: Collection[int], _: Translator) -> dict[str, Any]:
     furthest = max(reached_stages(one.reached), key=RANK.__getitem__, default=Stage.SELECTED)
     outcome = None
     if one.outcome_kind:
@@ -171,7 +174,7 @@ def _row(one: Visit, binding: Binding, _: Translator) -> dict[str, Any]:
         outcome["state"] = viewing.outcome_state(one.result, _)
     return {
         "item_id": one.item_id,
-        "event": one.event_title,
+        "event": one.event_title if one.event_item_id in readable else "",
         "event_path": card_path(binding.event.entity_type_id, one.event_item_id),
         "day": _day(one.starts_at, one.time_zone, _),
         "stage": one.stage,

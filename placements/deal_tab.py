@@ -64,18 +64,19 @@ def tab(service: Service, opened: Opened) -> ResponseReturnValue:
     deal_id = session.item[1]
     with service.store.reading() as tx:
         outcome = deal_page.outcome_of(tx, session.portal_id, deal_id)
+        behind = events.by_id(tx, outcome["event_id"]).item_id if outcome else _linked(opened)
     spoken_for = outcome["content"]["participations"] if outcome else []
     viewer = service.portals.viewer(session.portal_id, opened.viewer_token)
-    seen = _read(service, opened, viewer, deal_id, spoken_for)
+    seen = _read(service, opened, viewer, spoken_for, behind)
     with service.store.reading() as tx:
         guests = deal_page.guests(tx, session.portal_id, spoken_for, seen.tied)
         shown = [one for one in guests if one.item_id in seen.cards]
         event = _event(tx, opened, outcome, shown)
         values = {
             "outcome": _decision(tx, outcome, event, seen.cards, guests, _) if outcome and event else None,
-            "guests": _guests(tx, shown, frozenset(spoken_for), _),
+            "guests": _guests(tx, shown, frozenset(spoken_for), seen.events, _),
             "hidden": len(shown) < len(guests),
-            "event": event if outcome or (event and event.item_id in seen.events) else None,
+            "event": event if event and event.item_id in seen.events else None,
             "linked": event is not None or _linked(opened) > 0,
         }
     choices = [] if outcome or values["linked"] else seen.choices
@@ -149,21 +150,25 @@ class Seen:
     choices: list[Event]
 
 
-def _read(service: Service, opened: Opened, viewer: Client, deal_id: int, spoken_for: Sequence[int]) -> Seen:
-    """Everything the page shows, allowed by one batch of lists with the viewer's token."""
+def _read(service: Service, opened: Opened, viewer: Client, spoken_for: Sequence[int], behind: int) -> Seen:
+    """Everything the page shows, allowed by one batch of lists with the viewer's token.
+
+    Args:
+        behind: CRM id of the event the deal comes from or is linked to, 0 for none.
+    """
     eti, theirs = opened.binding.participation.entity_type_id, opened.binding.event.entity_type_id
     with service.store.reading() as tx:
         ours = deal_page.guests(tx, opened.session.portal_id, spoken_for[:MOST_GUESTS], [])
         known = [] if spoken_for else events.latest(tx, opened.session.portal_id, CHOICES)
     tied = {
         "entityTypeId": eti,
-        "filter": {opened.binding.parent_deal: deal_id},
+        "filter": {opened.binding.parent_deal: opened.session.item_id},
         "select": ["id"],
         "order": {"id": "ASC"},
         "start": -1,
     }
     asked = viewing.lists(eti, (one.item_id for one in ours if one.item_id))
-    asked |= viewing.lists(theirs, {_linked(opened), *(one.item_id for one in known)} - {0})
+    asked |= viewing.lists(theirs, {behind, *(one.item_id for one in known)} - {0})
     found = viewing.read(viewer, asked | {"tied": ("crm.item.list", tied)})
     ids = {key: [int(one["id"]) for one in rows] for key, rows in found.items()}
     readable = {one for key, some in ids.items() if key.startswith(f"i{theirs}_") for one in some}
@@ -232,7 +237,11 @@ def _people(tx: Tx, event: Event) -> dict[int, str]:
 
 
 def _guests(
-    tx: Tx, guests: Sequence[Guest], spoken_for: frozenset[int], _: Translator
+    tx: Tx,
+    guests: Sequence[Guest],
+    spoken_for: frozenset[int],
+    readable: frozenset[int],
+    _: Translator,
 ) -> list[dict[str, Any]]:
     by_event: dict[int, list[Guest]] = defaultdict(list)
     for one in guests:
@@ -248,7 +257,7 @@ def _guests(
             found.append(
                 {
                     "item_id": guest.item_id,
-                    "event": event.title,
+                    "event": event.title if event.item_id in readable else "",
                     "stage": guest.stage,
                     "stage_title": stage_title(Stage(guest.stage), _),
                     "note": guest.note,

@@ -6,11 +6,13 @@ The server renders numbers and ids; names are read by the page itself with the v
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from b24.redact import redact_text
 from b24.store import marks
 from b24.store.engine import Tx
 from placements import door_tab, event_actions
@@ -158,7 +160,8 @@ def _mails(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     }
     return {
         "mails": event_page.mails(tx, event.id),
-        "troubles": event_page.troubles(tx, event.id),
+        # What a mail server says names the guest's address.
+        "troubles": [replace(one, error=redact_text(one.error)) for one in event_page.troubles(tx, event.id)],
         "kinds": kinds,
     }
 

@@ -12,8 +12,10 @@ from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from b24.call_log import Line
+from b24.client import Client
 from b24.store import calls, marks
 from b24.store.calls import Wanted
+from placements import viewing
 from placements.session import PageSession, administering, page_api, problem
 from smart_process import held_work, refusals
 from smart_process.card_paths import card_path
@@ -44,14 +46,13 @@ def blueprint(service: Service) -> Blueprint:
     @guard
     def work(session: PageSession) -> ResponseReturnValue:
         """What waits, and what waits for a person."""
-        administering(service, session)
-        return jsonify(html=_work(service, session))
+        return jsonify(html=_work(service, session, administering(service, session)))
 
     @bp.post("/retry")
     @guard
     def retry(session: PageSession) -> ResponseReturnValue:
         """Try held work again: one object (``kind``, ``key``), or all of a kind held for a ``reason``."""
-        administering(service, session)
+        viewer = administering(service, session)
         asked = _named()
         if not asked.get("reason") or not asked.get("kind"):
             return problem(400, "bad_request", "Запрос не читается.", session.language)
@@ -66,13 +67,13 @@ def blueprint(service: Service) -> Blueprint:
             )
         service.wake(session.portal_id)
         _ = translator(session.language)
-        return jsonify(text=_("Повторяем: %(n)s.", n=retried), html=_work(service, session))
+        return jsonify(text=_("Повторяем: %(n)s.", n=retried), html=_work(service, session, viewer))
 
     @bp.post("/give-up")
     @guard
     def give_up(session: PageSession) -> ResponseReturnValue:
         """Leave one held object undone; who did so is kept."""
-        administering(service, session)
+        viewer = administering(service, session)
         asked = _named()
         if {"reason", "kind", "key"} - asked.keys():
             return problem(400, "bad_request", "Запрос не читается.", session.language)
@@ -82,7 +83,7 @@ def blueprint(service: Service) -> Blueprint:
             )
         _ = translator(session.language)
         text = _("Отказались. Это записано.") if done else _("Это больше не ждёт решения.")
-        return jsonify(text=text, html=_work(service, session))
+        return jsonify(text=text, html=_work(service, session, viewer))
 
     @bp.get("/calls")
     @guard
@@ -119,7 +120,7 @@ def _named() -> dict[str, str]:
 # ------------------------------------------------------------------------ held work
 
 
-def _work(service: Service, session: PageSession) -> str:
+def _work(service: Service, session: PageSession, viewer: Client) -> str:
     portal_id, now = session.portal_id, service.clock()
     _ = translator(session.language)
     with service.store.reading() as tx:
@@ -133,6 +134,8 @@ def _work(service: Service, session: PageSession) -> str:
         twins = findings.twins(tx, portal_id)
         possibly, mails = store.possibly_delivered(tx, portal_id, limit=SHOWN)
         names = {one: str(row["name"]) for one, row in colleagues.everybody(tx, portal_id).items()}
+    kind = binding.event.entity_type_id
+    readable = viewing.readable(viewer, kind, {one.event_item_id for one in mails if one.event_item_id})
     return render_template(
         "settings/_work.html",
         _=_,
@@ -169,7 +172,7 @@ def _work(service: Service, session: PageSession) -> str:
                 "item_id": one.item_id,
                 "path": card_path(binding.participation.entity_type_id, one.item_id),
                 "event": one.event_title,
-                "event_path": card_path(binding.event.entity_type_id, one.event_item_id),
+                "event_path": card_path(kind, one.event_item_id) if one.event_item_id in readable else "",
             }
             for one in mails
         ],

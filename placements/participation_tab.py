@@ -50,7 +50,12 @@ def tab(service: Service, opened: Opened) -> ResponseReturnValue:
         _read_soon(service, session)
         text = _("Приложение ещё читает эту карточку. Обновите вкладку через несколько секунд.")
         return render_template("event_tab/wait.html", text=text, **shared)
-    return render_template("participation_tab/page.html", **values, **shared)
+    # Who sees a guest need not see the event.
+    event = (opened.binding.event.entity_type_id, values["event"].item_id)
+    viewer = service.portals.viewer(session.portal_id, opened.viewer_token)
+    named = bool(viewing.readable(viewer, event[0], [event[1]]))
+    path = card_path(*event) if named else ""
+    return render_template("participation_tab/page.html", event_path=path, **values, **shared)
 
 
 def blueprint(service: Service) -> Blueprint:
@@ -149,7 +154,6 @@ def _shown(tx: Tx, service: Service, seat: Participation, _: Translator) -> dict
     outcome = outcomes.speaking_for(tx, seat.id)
     return {
         "event": event,
-        "event_path": card_path(binding.event.entity_type_id, event.item_id),
         "lines": [(line, _when(line.at, event.zone, _)) for line in reversed(lines)],
         "flags": _flags(seat, binding, _),
         "note": seat.note,

@@ -16,6 +16,7 @@ from babel import Locale
 from b24.client import Client
 from b24.store import marks
 from b24.store.engine import Tx
+from placements import viewing
 from placements.session import PageSession
 from smart_process import portal_choices, refusals, rule_table, rule_words, settings_forms
 from smart_process.card_paths import robots_path
@@ -127,8 +128,7 @@ def _segment_saved(tx: Tx, desk: Desk, _after: Settings, now: datetime) -> None:
 
 
 def _show_forms(desk: Desk, _: Translator) -> dict[str, Any]:
-    with desk.service.store.reading() as tx:
-        events = store.events(tx, desk.session.portal_id)
+    events = _events(desk)
     rows = [(int(form), event) for form, event in desk.settings.form_events.items()]
     known = {event for event, _title in events}
     return {
@@ -136,6 +136,15 @@ def _show_forms(desk: Desk, _: Translator) -> dict[str, Any]:
         "events": events,
         "unknown": _unknown(desk, _),
     }
+
+
+def _events(desk: Desk) -> list[tuple[int, str]]:
+    """Events a form can register for, as far as the administrator's own token may read them."""
+    with desk.service.store.reading() as tx:
+        events = store.events(tx, desk.session.portal_id)
+    kind = desk.binding.event.entity_type_id
+    readable = viewing.readable(desk.client, kind, (item_id for item_id, _title in events))
+    return [one for one in events if one[0] in readable]
 
 
 def _unknown(desk: Desk, _: Translator) -> list[dict[str, Any]]:
@@ -158,9 +167,7 @@ def _unknown(desk: Desk, _: Translator) -> list[dict[str, Any]]:
 
 
 def _parse_forms(desk: Desk, data: Values) -> Parsed:
-    with desk.service.store.reading() as tx:
-        events = {item_id for item_id, _title in store.events(tx, desk.session.portal_id)}
-    values = settings_forms.forms(data, events)
+    values = settings_forms.forms(data, {item_id for item_id, _title in _events(desk)})
     return lambda _before: values
 
 
@@ -187,7 +194,7 @@ def _show_deals(desk: Desk, _: Translator) -> dict[str, Any]:
         "unfilled": [one.title for one in first if one.required and one.fillable and one.name not in kept],
         "unfillable": [one.title for one in fields if one.required and not one.fillable],
         "robots": robots_path(DEAL, settings.deal_category_id),
-        "refused": _refused(desk),
+        "refused": _refused(desk, _),
     }
 
 
@@ -197,12 +204,13 @@ def _with_default(field: Field, kept: Mapping[str, Any]) -> tuple[Field, str]:
     return field, str(first)
 
 
-def _refused(desk: Desk) -> list[dict[str, Any]]:
-    """Deals the portal refused lately, with its words."""
+def _refused(desk: Desk, _: Translator) -> list[dict[str, Any]]:
+    """Deals the portal refused lately, with its words, by the task that stands in: the portal says whom it is about."""
     with desk.service.store.reading() as tx:
         rows = store.refused(tx, desk.session.portal_id)
     return [
-        {"title": row["title"], "said": row["content"][refusals.REFUSED]["said"], "item_id": row["item_id"]}
+        viewing.outcome_link(row["kind"], row["item_id"], row["owner_id"], _)
+        | {"said": row["content"][refusals.REFUSED]["said"]}
         for row in rows
     ]
 

@@ -35,14 +35,17 @@ def lists(entity_type_id: int, item_ids: Iterable[int], select: Sequence[str] = 
 
 
 def read(viewer: Client, commands: Commands) -> dict[str, list[dict[str, Any]]]:
-    """Rows of lists by the key of their command, in one request; what the viewer may not read at all is empty.
+    """Rows of lists by the key of their command, fifty in a request; what the viewer may not read at all is empty.
 
     Raises:
         B24Error: the portal could not be asked.
     """
-    if not commands:
-        return {}
-    return {key: _items(reply) for key, reply in viewer.batch(commands).items()}
+    named = list(commands.items())
+    return {
+        key: _items(reply)
+        for at in range(0, len(named), PAGE)
+        for key, reply in viewer.batch(dict(named[at : at + PAGE])).items()
+    }
 
 
 def _items(reply: Answer | B24Error) -> list[dict[str, Any]]:

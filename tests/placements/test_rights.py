@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import pytest
@@ -306,3 +307,27 @@ def test_contacts_are_not_shown_by_us_but_by_the_portal(world: World, reader: in
         assert not [name for name in names if name in page or name in people]
     finally:
         world.tabs.place.rest.control(f"users/{reader}/rights", {"entity_type_id": CONTACT, "read": "all"})
+
+
+@pytest.fixture
+def salesman(world: World) -> int:
+    """Sees clients, guests and deals, and no event."""
+    user_id = world.tabs.colleague("Салтанат")
+    rights = {"entity_type_id": world.tabs.event_type, "read": "none", "update": "none"}
+    world.tabs.place.rest.control(f"users/{user_id}/rights", rights)
+    return user_id
+
+
+@pytest.mark.parametrize("page", ["participation", "company", "deal"])
+def test_an_event_is_named_only_to_whom_it_may_be_shown(world: World, salesman: int, page: str) -> None:
+    (outcome,) = world.tabs.rows(t.outcome)
+    items = {**world.items, "deal": outcome.item_id}
+    title = world.tabs.rows(t.event)[0].title
+    link = f"/crm/type/{world.tabs.event_type}/details/"
+    for user_id, named in ((1, True), (salesman, False)):
+        shown = world.tabs.page(page, items[page], user_id=user_id)
+        assert shown.status_code == 200
+        assert (link in shown.text) == named
+        # The sentence of a decision stands in the deal itself, where this viewer reads it.
+        if page != "deal":
+            assert (title in unescape(shown.text)) == named
