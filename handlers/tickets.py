@@ -133,12 +133,12 @@ def _cancel(service: Service, ticket: Ticket) -> BaseResponse:
 
 def _calendar(service: Service, ticket: Ticket) -> bytes | None:
     with service.store.reading() as tx:
-        smtp = setups.read(tx, ticket.event.portal_id).settings.smtp
+        sender = setups.read(tx, ticket.event.portal_id).settings.sender
     return calendar_file(
         ticket.event,
         uid=ticket.seat.uid,
         link=tickets.ticket_link(service.public_url, ticket.seat.ticket),
-        organiser=(ticket.event.sender or smtp.from_name or ticket.event.title, smtp.from_address),
+        organiser=(ticket.event.sender or sender.from_name or ticket.event.title, sender.from_address),
         cancelled=ticket.validity in (Validity.CANCELLED, Validity.EVENT_CANCELLED),
         now=service.clock(),
     )

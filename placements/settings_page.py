@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
 from typing import Any
 
 from flask import Blueprint, jsonify, render_template, request
@@ -20,11 +17,10 @@ from flask.typing import ResponseReturnValue
 from placements.registry import Opened
 from placements.session import Forbidden, PageSession, administering, page_api, problem
 from placements.settings_sections import SECTIONS, Desk, Section, sentences
-from smart_process import language, portal_choices, rule_table
+from smart_process import language, portal_choices, rule_table, trial_mail
 from smart_process.card_paths import robots_path
 from smart_process.language import Translator, translator
-from smart_process.mailer import Sent, SetupWrong, Unreachable, mailer_for
-from smart_process.people import email_of, wire_address
+from smart_process.people import email_of
 from smart_process.rule_table import WrongTable
 from smart_process.schema import DEAL
 from smart_process.service import Service
@@ -226,32 +222,11 @@ def _preview(service: Service, session: PageSession) -> ResponseReturnValue:
 
 
 def _test_mail(service: Service, session: PageSession) -> ResponseReturnValue:
-    """Send a mail through the *saved* gateway to an address; the answer of the server comes back in words."""
+    """Send a mail the *saved* way to an address; what the server or the portal answers comes back in words."""
     administering(service, session)
-    _ = translator(session.language)
     to = _body().get("to")
     address = email_of(to) if isinstance(to, str) else ""
     if not address:
         return _refused({"to": "Это не адрес электронной почты."}, session)
-    with service.store.reading() as tx:
-        smtp = setups.read(tx, session.portal_id).settings.smtp
-    try:
-        with mailer_for(smtp, service.secrets, local=service.local_smtp) as mailer:
-            mail = _trial(smtp.from_address, smtp.from_name, address, service.clock(), _)
-            result = mailer.send(mail, wire_address(address))
-    except (SetupWrong, Unreachable) as error:
-        return jsonify(sent=False, text=_("Письмо не ушло: %(why)s", why=str(error)))
-    if isinstance(result, Sent):
-        return jsonify(sent=True, text=_("Сервер принял письмо. Проверьте ящик %(to)s.", to=address))
-    return jsonify(sent=False, text=_("Письмо не ушло: %(why)s", why=result.reason))
-
-
-def _trial(sender: str, name: str, to: str, now: datetime, _: Translator) -> EmailMessage:
-    mail = EmailMessage()
-    mail["From"] = Address(name, addr_spec=wire_address(sender))
-    mail["To"] = wire_address(to)
-    mail["Subject"] = _("Проверка почты мероприятий")
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = make_msgid(domain=wire_address(sender).rpartition("@")[2])
-    mail.set_content(_("Это проверочное письмо. Если вы его читаете, приглашения и билеты тоже дойдут."))
-    return mail
+    sent, text = trial_mail.send(service, session.portal_id, address, translator(session.language))
+    return jsonify(sent=sent, text=text)

@@ -27,8 +27,8 @@ from smart_process.schema import COMPANY, DEAL, FLAGS, Binding
 from smart_process.service import Service
 from smart_process.settings import Grant, Settings
 from smart_process.settings_forms import ROLES, SEGMENT, Values
+from smart_process.store import messages, setups
 from smart_process.store import settings_page as store
-from smart_process.store import setups
 
 COUNTRIES = (
     "KZ",
@@ -328,17 +328,22 @@ def _parse_owners(desk: Desk, data: Values) -> Parsed:
 
 def _show_sender(desk: Desk, _: Translator) -> dict[str, Any]:
     smtp = desk.settings.smtp
-    way = "smtp" if smtp.host else "none"
     with desk.service.store.reading() as tx:
         waiting = store.mails_waiting(tx, desk.session.portal_id)
     return {
-        "way": way,
+        "way": desk.settings.mail_way,
+        "sender": desk.settings.sender,
         # Never the password: the page only learns that there is one.
         "smtp": {name: value for name, value in vars(smtp).items() if name != "password"},
         "has_password": bool(smtp.password),
         "local": desk.service.local_smtp,
         "waiting": waiting,
     }
+
+
+def _sender_saved(tx: Tx, desk: Desk, _after: Settings, now: datetime) -> None:
+    # Also those that waited for their guest's contact, which another way does not need.
+    messages.send_waiting(tx, desk.session.portal_id, now=now)
 
 
 def _parse_sender(desk: Desk, data: Values) -> Parsed:
@@ -407,6 +412,7 @@ SECTIONS: Mapping[str, Section] = {
             "Откуда гостям уходят приглашения и билеты",
             _show_sender,
             _parse_sender,
+            _sender_saved,
         ),
         Section(
             "segment",

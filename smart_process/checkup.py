@@ -33,7 +33,7 @@ from smart_process.schema import (
     version,
 )
 from smart_process.service import Service
-from smart_process.settings import Settings
+from smart_process.settings import NO_WAY, Settings
 from smart_process.store import findings, overview, setups
 from smart_process.store import settings_page as store
 
@@ -390,7 +390,7 @@ def _ours(tx: Tx, portal_id: int, settings: Settings) -> list[Finding]:
     """What waits for a person on our side."""
     found = []
     waiting = store.mails_waiting(tx, portal_id)
-    if waiting and not settings.smtp.host:
+    if waiting and settings.mail_way == NO_WAY:
         found.append(
             Finding(
                 "mail",

@@ -14,8 +14,15 @@ from b24.store.migrate import current, head
 from smart_process import checkup
 from smart_process.language import LANGUAGES, Translator, translator
 from smart_process.service import Service
+from smart_process.settings import CRM, NO_WAY, SMTP
+from smart_process.store import setups
 
 HEALTHY, ILL = 0, 1
+_MAIL_WAYS = {
+    CRM: "письма уходят через CRM",
+    SMTP: "письма уходят через почтовый сервер",
+    NO_WAY: "письма не уходят",
+}
 _STATES = {
     portals.ACTIVE: "работает",
     portals.PAUSED: "приостановлен",
@@ -83,6 +90,7 @@ def _report(service: Service, portal_id: int, _: Translator) -> dict[str, Any]:
         # After the check: it may have been the one that noticed that access was lost.
         portal = portals.by_id(tx, service.secrets, portal_id)
         waiting = marks.waiting(tx, portal_id)
+        mail = setups.read(tx, portal_id).settings.mail_way
     if portal is None:
         raise LookupError(f"portal {portal_id} vanished")
     return {
@@ -90,6 +98,7 @@ def _report(service: Service, portal_id: int, _: Translator) -> dict[str, Any]:
         "portal": portal.origin,
         "state": portal.state,
         "waiting": waiting,
+        "mail": mail,
         "findings": [{"key": one.key, "text": one.words(_), "action": one.action} for one in found],
     }
 
@@ -99,7 +108,8 @@ def _lines(reports: Sequence[Mapping[str, Any]], _: Translator) -> list[str]:
     for one in reports:
         state = _(_STATES.get(one["state"], one["state"]))
         waiting = _("в очереди: %(n)s", n=one["waiting"])
-        lines.append(f"{one['portal']} ({one['member_id']}): {state}, {waiting}\n")
+        way = _MAIL_WAYS[one["mail"]]
+        lines.append(f"{one['portal']} ({one['member_id']}): {state}, {waiting}, {_(way)}\n")
         lines += [f"  – {finding['text']}\n" for finding in one["findings"]]
         if not one["findings"] and one["state"] == portals.ACTIVE:
             lines.append(f"  {_('Всё в порядке.')}\n")

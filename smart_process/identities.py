@@ -13,7 +13,7 @@ from smart_process import names
 from smart_process.matching import domain_of
 from smart_process.people import Identity, company_key
 from smart_process.schema import LEAD
-from smart_process.store import decisions, form_cards, journal, outcomes, people
+from smart_process.store import decisions, form_cards, journal, messages, outcomes, people
 from smart_process.store import sync as rows
 from smart_process.store import tables as t
 from smart_process.sync import merging
@@ -124,3 +124,5 @@ def follow(
     marks.mark(tx, portal_id, "lead", leads, now=now)
     keys = [f"{one['event_id']}:{subject}" for one in seats for subject in subjects]
     marks.mark(tx, portal_id, journal.DECIDE, keys, now=now)
+    # Mails the portal sends go by the contact.
+    messages.try_again(tx, portal_id, [one["id"] for one in seats], now=now)

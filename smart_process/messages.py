@@ -14,11 +14,13 @@ from typing import Any
 import jinja2
 
 from b24.store.engine import Tx
+from smart_process import crm_mail, owners
 from smart_process.calendar_file import calendar_file
+from smart_process.crm_mail import CrmLetter
 from smart_process.language import CATALOGUES, Translator, period, translator
 from smart_process.people import Identity, email_of, wire_address
 from smart_process.settings import Settings
-from smart_process.store import events, participations, setups
+from smart_process.store import colleagues, events, outcomes, participations, people, setups
 from smart_process.store import messages as store
 from smart_process.store.events import Event
 from smart_process.store.participations import Participation
@@ -26,10 +28,15 @@ from smart_process.store.people import identity
 from smart_process.tickets import qr_png, registration_link, ticket_link
 
 QR_ID = "ticket-qr"
+TICKET_FILE, CALENDAR_FILE = "ticket.png", "event.ics"
 
 
 class NothingToSay(Exception):
     """The mail has become pointless since it was queued; the text says why."""
+
+
+class NoContactYet(Exception):
+    """The portal can send the mail once it has a contact for the guest."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,8 @@ class Letter:
     def sender(self) -> tuple[str, str]:
         """The organiser's name and the address the portal sends from."""
         name, _address = parseaddr(self.event.sender)
-        smtp = self.settings.smtp
-        return _one_line(name or self.event.sender or smtp.from_name or self.event.title), smtp.from_address
+        ours = self.settings.sender
+        return _one_line(name or self.event.sender or ours.from_name or self.event.title), ours.from_address
 
     @property
     def reply_to(self) -> str:
@@ -68,11 +75,60 @@ class Letter:
 
 
 def compose(tx: Tx, message_id: int, *, public_url: str, now: datetime) -> EmailMessage:
-    """The mail behind a row, ready to be sent to its ``To``.
+    """The mail behind a row, ready to be sent to its ``To`` through a mail server.
 
     Raises:
         NothingToSay: the guest cancelled, the event was called off, there is no address, …
     """
+    letter = _letter(tx, message_id, public_url, now)
+    return _message(letter, translator(letter.settings.language))
+
+
+def compose_for_crm(tx: Tx, message_id: int, *, public_url: str, now: datetime) -> CrmLetter:
+    """The mail behind a row, ready to be sent by the portal.
+
+    Raises:
+        NothingToSay: as :func:`compose`; also when the guest will have no contact in the CRM.
+        NoContactYet: the guest's contact is still to be made or chosen.
+    """
+    letter = _letter(tx, message_id, public_url, now)
+    contact_id, match = store.contact_of(tx, letter.seat.id)
+    if contact_id is None:
+        if match in people.NO_CONTACT:
+            raise NothingToSay("у гостя нет карточки контакта, а письма через CRM уходят с неё")
+        raise NoContactYet
+    _ = translator(letter.settings.language)
+    files = []
+    if letter.mail.kind == store.TICKET:
+        files.append((TICKET_FILE, qr_png(letter.ticket_link)))
+        entry = _calendar(letter)
+        files += [(CALENDAR_FILE, entry)] if entry else []
+    return CrmLetter(
+        marker=letter.mail.message_id,
+        contact_id=contact_id,
+        to=wire_address(letter.mail.to_address),
+        sender=crm_mail.sender(*letter.sender),
+        responsible_id=crm_responsible(
+            tx, letter.mail.portal_id, letter.settings, letter.event.responsible_id
+        ),
+        subject=_subject(letter, _),
+        html=_templates().get_template(f"{letter.mail.kind}.html").render(_values(letter, _, qr_id="")),
+        files=tuple(files),
+    )
+
+
+def crm_responsible(tx: Tx, portal_id: int, settings: Settings, event_responsible_id: int | None) -> int:
+    """The portal user whose mail it is: the same for a whole event, because the portal may take their mailbox."""
+    return owners.owner(
+        event_responsible_id,
+        colleagues.everybody(tx, portal_id),
+        fallback_id=settings.fallback_owner_id,
+        event_responsible_id=None,
+        installer_id=outcomes.installer(tx, portal_id),
+    )
+
+
+def _letter(tx: Tx, message_id: int, public_url: str, now: datetime) -> Letter:
     mail = store.by_id(tx, message_id)
     seat = participations.by_id(tx, mail.participation_id)
     letter = Letter(
@@ -87,7 +143,7 @@ def compose(tx: Tx, message_id: int, *, public_url: str, now: datetime) -> Email
     reason = _pointless(letter)
     if reason:
         raise NothingToSay(reason)
-    return _message(letter, translator(letter.settings.language))
+    return letter
 
 
 def _pointless(letter: Letter) -> str:
@@ -131,13 +187,14 @@ _OUTDATED: dict[str, Callable[[Letter], str]] = {
 }
 
 
-def _subject(kind: str, _: Translator) -> str:
-    return {
+def _subject(letter: Letter, _: Translator) -> str:
+    words = {
         store.INVITATION: _("Приглашение: %(event)s"),
         store.TICKET: _("Ваш билет: %(event)s"),
         store.MATERIALS: _("Спасибо, что были с нами: %(event)s"),
         store.MISSED: _("Жаль, что не увиделись: %(event)s"),
-    }[kind]
+    }
+    return _one_line(words[letter.mail.kind] % {"event": letter.event.title})
 
 
 def _message(letter: Letter, _: Translator) -> EmailMessage:
@@ -147,7 +204,7 @@ def _message(letter: Letter, _: Translator) -> EmailMessage:
     message["To"] = wire_address(letter.mail.to_address)
     if letter.reply_to:
         message["Reply-To"] = wire_address(letter.reply_to)
-    message["Subject"] = _one_line(_subject(letter.mail.kind, _) % {"event": letter.event.title})
+    message["Subject"] = _subject(letter, _)
     message["Date"] = format_datetime(letter.now)
     message["Message-ID"] = f"<{letter.mail.message_id}@{wire_address(address).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -158,7 +215,7 @@ def _message(letter: Letter, _: Translator) -> EmailMessage:
 
 
 def _write(message: EmailMessage, letter: Letter, _: Translator) -> None:
-    values = _values(letter, _)
+    values = _values(letter, _, qr_id=QR_ID)
     kind = letter.mail.kind
     message.set_content(_templates().get_template(f"{kind}.txt").render(values), cte="quoted-printable")
     html = _templates().get_template(f"{kind}.html").render(values)
@@ -169,8 +226,16 @@ def _write(message: EmailMessage, letter: Letter, _: Translator) -> None:
 
 def _attach_ticket(message: EmailMessage, letter: Letter) -> None:
     _text, html = message.iter_parts()
-    html.add_related(qr_png(letter.ticket_link), "image", "png", cid=f"<{QR_ID}>", filename="ticket.png")
-    entry = calendar_file(
+    html.add_related(qr_png(letter.ticket_link), "image", "png", cid=f"<{QR_ID}>", filename=TICKET_FILE)
+    entry = _calendar(letter)
+    if entry:
+        message.add_attachment(
+            entry.decode(), subtype="calendar", filename=CALENDAR_FILE, params={"method": "PUBLISH"}
+        )
+
+
+def _calendar(letter: Letter) -> bytes | None:
+    return calendar_file(
         letter.event,
         uid=letter.seat.uid,
         link=letter.ticket_link,
@@ -178,13 +243,10 @@ def _attach_ticket(message: EmailMessage, letter: Letter) -> None:
         cancelled=False,
         now=letter.now,
     )
-    if entry:
-        message.add_attachment(
-            entry.decode(), subtype="calendar", filename="event.ics", params={"method": "PUBLISH"}
-        )
 
 
-def _values(letter: Letter, _: Translator) -> dict[str, Any]:
+def _values(letter: Letter, _: Translator, *, qr_id: str) -> dict[str, Any]:
+    """What the templates say; ``qr_id`` is "" where no picture can stand in the text."""
     event = letter.event
     return {
         "_": _,
@@ -195,7 +257,8 @@ def _values(letter: Letter, _: Translator) -> dict[str, Any]:
         "when": period(event.starts_at, event.ends_at, event.zone, _),
         "ticket_link": letter.ticket_link,
         "registration_link": letter.registration_link,
-        "qr_id": QR_ID,
+        "qr_id": qr_id,
+        "ticket_file": TICKET_FILE,
         "product_lines": letter.seat.product_lines,
         "asked": [flag for flag in ("quote_requested", "materials_requested") if letter.seat.flags.get(flag)],
     }

@@ -11,6 +11,8 @@ CONSENT_TEXT = (
     "допуска на площадку и связи по итогам участия."
 )
 
+CRM, SMTP, NO_WAY = "crm", "smtp", "none"
+
 
 @dataclass(frozen=True)
 class Smtp:
@@ -24,6 +26,18 @@ class Smtp:
     user: str = ""
     password: str = ""
     tls: str = "starttls"
+    from_address: str = ""
+    from_name: str = ""
+
+
+@dataclass(frozen=True)
+class CrmMail:
+    """Mails the portal sends itself, each as a record on the guest's contact.
+
+    ``from_address``: an address of the portal's mail; "" – the mailbox that is connected to the CRM.
+    """
+
+    on: bool = False
     from_address: str = ""
     from_name: str = ""
 
@@ -102,10 +116,21 @@ class Settings:
     roles: Roles = field(default_factory=Roles)
     segment: SegmentFields = field(default_factory=SegmentFields)
     smtp: Smtp = field(default_factory=Smtp)
+    crm_mail: CrmMail = field(default_factory=CrmMail)
     consent_text: str = CONSENT_TEXT
     consent_version: str = "1"
     consent_texts: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
+
+    @property
+    def mail_way(self) -> str:
+        """How mails leave: ``CRM``, ``SMTP`` or ``NO_WAY``; one of them at a time."""
+        return CRM if self.crm_mail.on else SMTP if self.smtp.host else NO_WAY
+
+    @property
+    def sender(self) -> Smtp | CrmMail:
+        """Whose ``from_address`` and ``from_name`` mails carry."""
+        return self.crm_mail if self.crm_mail.on else self.smtp
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the table ``setup``."""
@@ -119,6 +144,8 @@ class Settings:
             known["segment"] = SegmentFields(**_known(SegmentFields, known["segment"]))
         if "smtp" in known:
             known["smtp"] = Smtp(**_known(Smtp, known["smtp"]))
+        if "crm_mail" in known:
+            known["crm_mail"] = CrmMail(**_known(CrmMail, known["crm_mail"]))
         if "roles" in known:
             known["roles"] = Roles(
                 **{name: _grant(one) for name, one in _known(Roles, known["roles"]).items()}

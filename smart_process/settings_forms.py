@@ -20,7 +20,7 @@ from smart_process.language import LANGUAGES, Translator
 from smart_process.people import email_of
 from smart_process.portal_choices import Field
 from smart_process.rule_table import LEVELS, WrongTable, kept, parse, rows
-from smart_process.settings import Grant, Roles, SegmentFields, Settings, Smtp
+from smart_process.settings import CRM, NO_WAY, SMTP, CrmMail, Grant, Roles, SegmentFields, Settings, Smtp
 
 Values = Mapping[str, Any]
 ROLES = ("devices", "undo", "resend", "guests")
@@ -210,29 +210,34 @@ def owners(data: Values, colleagues: Collection[int]) -> Values:
 
 
 def sender(data: Values, before: Smtp, secrets: Secrets, *, local: bool) -> Values:
-    """How mails leave: through a mail server or not at all (``way``: smtp, none).
+    """How mails leave (``way``): through a mail server, through the portal, or not at all.
 
     A password that is left empty stays, but only for the server it was given for.
 
     Args:
         local: servers of this machine are allowed, also without TLS (demo only).
     """
-    if data.get("way") == "none":
-        return {"smtp": Smtp()}
+    way = data.get("way")
+    if way == NO_WAY:
+        return {"smtp": Smtp(), "crm_mail": CrmMail()}
+    if way not in (SMTP, CRM):
+        raise Wrong({"way": "Выберите, как уходят письма."})
     address, name = _line(data.get("from_address"), 254), _line(data.get("from_name"), 120)
+    # The portal has a mailbox of its own to fall back on.
+    left_out = way == CRM and address == ""
     fits = {
         "from_address": (
-            address is not None and bool(address) and email_of(address) == address.lower(),
+            left_out or (bool(address) and email_of(str(address)) == str(address).lower()),
             "Это не адрес электронной почты.",
         ),
         "from_name": (name is not None, "Имя отправителя – до 120 знаков в одну строку."),
     }
-    if data.get("way") != "smtp":
-        raise Wrong({"way": "Выберите, как уходят письма."})
-    made = _gateway(data, before, secrets, local, fits)
+    made = _gateway(data, before, secrets, local, fits) if way == SMTP else Smtp()
     if errors := {field: text for field, (fit, text) in fits.items() if not fit}:
         raise Wrong(errors)
-    return {"smtp": replace(made, from_address=str(address), from_name=str(name))}
+    if way == CRM:
+        return {"smtp": made, "crm_mail": CrmMail(True, str(address), str(name))}
+    return {"smtp": replace(made, from_address=str(address), from_name=str(name)), "crm_mail": CrmMail()}
 
 
 def _gateway(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from b24.errors import AccessLost, Ambiguous, B24Error, SetupMissing, Throttled, Unavailable
 from smart_process.schema import Words
 
+NO_SENDER = "NO_MAIL_SENDER"
+"""Our code for a portal that can send no mail at all; its own refusal has none."""
 _PLAN = Words(
     "Тариф портала не позволяет создать ещё один смарт-процесс. Удалите ненужный смарт-процесс или "
     "смените тариф, "
@@ -53,6 +55,14 @@ _OTHER = Words(
     "Портал бұл әрекеттен бас тартты. «Қайталау» түймесін басыңыз; көмектеспесе, қате кодын қолдау "
     "қызметіне көрсетіңіз.",
 )
+_NO_SENDER = Words(
+    "Портал не может отправить письма. Подключите почтовый ящик к CRM или укажите адрес отправителя: настройки "
+    "приложения, раздел «Почта».",
+    "The portal cannot send mails. Connect a mailbox to the CRM or enter a sender’s address: settings of the app, "
+    "section “Mail”.",
+    "Портал хат жібере алмайды. CRM-ге пошта жәшігін қосыңыз немесе жіберушінің мекенжайын жазыңыз: қосымша "
+    "баптаулары, «Пошта» бөлімі.",
+)
 INTERNAL = Words("Ошибка приложения.", "An error of the app.", "Қосымша қатесі.")
 DEALS = Words("Сделка", "Deal", "Мәміле")
 KINDS = {
@@ -87,6 +97,7 @@ _BY_CODE = {
     "INVALID_CREDENTIALS": _RIGHTS,
     "ALLOWED_ONLY_INTRANET_USER": _RIGHTS,
     "INSUFFICIENT_SCOPE": _SCOPE,
+    NO_SENDER: _NO_SENDER,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,8 @@ WAITING, SENDING, SENT, POSSIBLY, FAILED = "waiting", "sending", "sent", "possib
 
 @dataclass(frozen=True)
 class Message:
-    """One mail. ``message_id`` is the part of the Message-ID before the @; it never changes."""
+    """One mail. ``message_id`` is our key of it: the part of the Message-ID before the @, or what the portal's record
+    carries; it never changes."""
 
     id: int
     portal_id: int
@@ -121,6 +122,33 @@ def address_of(tx: Tx, participation_id: int) -> str:
     )
 
 
+def contact_of(tx: Tx, participation_id: int) -> tuple[int | None, str]:
+    """The CRM contact of a guest, and how it was found (``person.match``)."""
+    row = tx.execute(
+        sa.select(t.person.c.contact_id, t.person.c.match)
+        .join(t.participation, t.participation.c.person_id == t.person.c.id)
+        .where(t.participation.c.id == participation_id)
+    ).one()
+    return row.contact_id, row.match
+
+
+def try_again(tx: Tx, portal_id: int, participation_ids: Collection[int], *, now: datetime) -> None:
+    """Something changed for these guests: what waits to be sent to them is tried at once."""
+    if participation_ids:
+        _mark_waiting(tx, portal_id, t.message.c.participation_id.in_(list(participation_ids)), now=now)
+
+
+def send_waiting(tx: Tx, portal_id: int, *, now: datetime) -> None:
+    """How mails leave was changed: whatever waits is tried at once."""
+    _mark_waiting(tx, portal_id, sa.true(), now=now)
+
+
+def _mark_waiting(tx: Tx, portal_id: int, which: sa.ColumnElement[bool], *, now: datetime) -> None:
+    m = t.message.c
+    waiting = tx.scalars(sa.select(m.id).where(m.portal_id == portal_id, m.state == WAITING, which)).all()
+    marks.mark(tx, portal_id, SEND, waiting, now=now)
+
+
 def leaving(tx: Tx, message_id: int) -> bool:
     """Note, before anything leaves, that this mail may be on its way; false when it is not its turn."""
     done = tx.execute(
@@ -134,6 +162,11 @@ def leaving(tx: Tx, message_id: int) -> bool:
 def back(tx: Tx, message_id: int, reason: str) -> None:
     """It certainly did not leave: it waits again."""
     _state(tx, message_id, WAITING, error=reason)
+
+
+def turned_down(tx: Tx, message_id: int, reason: str) -> None:
+    """The portal said no, but may keep a record of the mail: it stays "on its way" until that is gone."""
+    _state(tx, message_id, SENDING, error=reason)
 
 
 def failed(tx: Tx, message_id: int, reason: str) -> None:
@@ -153,8 +186,13 @@ def delivered(tx: Tx, message_id: int, *, now: datetime, possibly: bool = False,
 
 
 def interrupted(tx: Tx, portal_id: int, *, now: datetime) -> list[int]:
-    """Mails a killed process left on their way are "possibly delivered". Call it under the lease."""
-    stuck = _all(tx, t.message.c.portal_id == portal_id, t.message.c.state == SENDING)
+    """Mails a killed process left on their way are "possibly delivered". Call it under the lease.
+
+    Not those a call to the portal may still be under way for: these are looked up.
+    """
+    sending = _all(tx, t.message.c.portal_id == portal_id, t.message.c.state == SENDING)
+    under_way = marks.in_flight(tx, portal_id, SEND, [str(one.id) for one in sending])
+    stuck = [one for one in sending if str(one.id) not in under_way]
     for one in stuck:
         delivered(tx, one.id, now=now, possibly=True, reason="interrupted while sending")
     return [one.id for one in stuck]

@@ -222,12 +222,6 @@ def contacts_and_items(tx: Tx, participation_ids: Sequence[int]) -> list[Row]:
     )
 
 
-def waiting_mails(tx: Tx, ids: Iterable[int]) -> list[Row]:
-    """Messages by id."""
-    m = t.message
-    return _rows(tx.execute(sa.select(m).where(m.c.id.in_(list(ids))).order_by(m.c.id)))
-
-
 def effects(tx: Tx, ids: Iterable[int]) -> list[Row]:
     """Effects by id that were not done yet."""
     f = t.effect

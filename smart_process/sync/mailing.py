@@ -1,4 +1,4 @@
-"""Mails leave here: one connection for many, each sent or certainly not, never twice by itself."""
+"""Mails leave here, through a mail server or the portal: each sent or certainly not, never twice by itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from b24.store.marks import Mark
 from smart_process.mailer import Later, Mailer, Possibly, Refused, Result, SetupWrong, Unreachable, mailer_for
 from smart_process.messages import NothingToSay, compose
 from smart_process.people import wire_address
+from smart_process.settings import CRM
 from smart_process.store import messages as store
 from smart_process.store import setups
+from smart_process.sync import crm_mailing
 from smart_process.sync.work import Work, later
 
 TURN_S = 5.0
@@ -20,31 +22,38 @@ TURN_S = 5.0
 
 def send(work: Work) -> int:
     """Send marked mails."""
-    claimed = work.claim(store.SEND, limit=50)
+    claimed = work.claim(store.SEND, limit=crm_mailing.AT_ONCE if work.settings.mail_way == CRM else 50)
     if not claimed:
         return 0
+    # The portal may have some of them in hand, whatever way they would leave by now.
+    crm_mailing.look_up(work, [one for one in claimed if one.sent_at])
+    fresh = [one for one in claimed if not one.sent_at]
     with work.service.store.transaction() as tx:
         # Under the lease nobody else is sending: what is still "on its way" was cut by a kill.
         store.interrupted(tx, work.portal_id, now=work.now())
+    if work.settings.mail_way == CRM:
+        crm_mailing.send(work, fresh)
+    elif fresh:
+        _through_server(work, fresh)
+    return len(claimed)
+
+
+def _through_server(work: Work, claimed: Sequence[Mark]) -> None:
     try:
         with mailer_for(work.settings.smtp, work.service.secrets, local=work.service.local_smtp) as mailer:
-            return _send(work, mailer, claimed)
+            _send(work, mailer, claimed)
     except SetupWrong as wrong:
         _put_off(work, claimed, held=str(wrong))
     except Unreachable as away:
         _put_off(work, claimed, error=str(away))
-    return len(claimed)
 
 
-def _send(work: Work, mailer: Mailer, claimed: Sequence[Mark]) -> int:
+def _send(work: Work, mailer: Mailer, claimed: Sequence[Mark]) -> None:
     until = work.now() + timedelta(seconds=TURN_S)
-    done = 0
     for one in claimed:
         if work.now() > until or not work.going():
             break
         _send_one(work, mailer, one)
-        done += 1
-    return done
 
 
 def _send_one(work: Work, mailer: Mailer, one: Mark) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from b24.page_session import HEADER, PageSession
 from b24.sandbox.server import Options, Sandbox
 from placements.session import TOKEN_HEADER
 from placements.settings_sections import SECTIONS
+from smart_process.language import translator
 from smart_process.settings import Settings
 from smart_process.store import setups
 from smart_process.store import tables as t
@@ -191,6 +193,13 @@ def test_of_two_administrators_the_second_is_told_and_overwrites_nothing(page: P
             },
             {"from_address", "host", "port", "tls"},
         ),
+        (
+            "sender",
+            {"way": "crm", "from_address": "не адрес", "from_name": "а\nб"},
+            {"from_address", "from_name"},
+        ),
+        ("sender", {"way": "crm"}, {"from_address", "from_name"}),
+        ("sender", {"way": "голубь"}, {"way"}),
     ],
 )
 def test_wrong_input_is_named_field_by_field_and_changes_nothing(
@@ -268,6 +277,66 @@ def test_a_test_mail_that_cannot_leave_says_why(page: Page) -> None:
     said = page.post("sender/test", {"to": "admin@vector.example"}).get_json()
     assert not said["sent"]
     assert "не публичный адрес" in said["text"]
+
+
+def test_the_crm_takes_the_place_of_the_server_and_the_other_way_round(page: Page) -> None:
+    assert page.save("sender", gateway()).status_code == 200
+    through_crm = {"way": "crm", "from_address": "", "from_name": "Вектор"}
+    shown = page.save("sender", through_crm).get_json()["html"]
+    now = settings(page.tabs)
+    assert (now.mail_way, now.smtp.host, now.sender.from_name) == ("crm", "", "Вектор")
+    assert re.search(r'value="crm"[^>]* checked', shown)
+    assert 'id="test-mail"' in shown
+    assert page.save("sender", gateway()).status_code == 200
+    now = settings(page.tabs)
+    assert (now.mail_way, now.crm_mail.on, now.sender.from_address) == ("smtp", False, "day@vector.example")
+
+
+@pytest.mark.parametrize("lang", ["en", "kk"])
+def test_sending_through_the_crm_is_explained_in_every_language(page: Page, lang: str) -> None:
+    hint = translator(lang)("Через CRM: письмо отправляет портал, и оно остаётся в карточке контакта")
+    page.session = replace(page.session, language=lang)
+    assert hint in page.section("sender")["html"]
+
+
+@pytest.fixture
+def contact(tabs: Tabs) -> int:
+    fields = {"NAME": "Асель", "EMAIL": [{"VALUE": "asel@vector.example", "VALUE_TYPE": "WORK"}]}
+    return int(tabs.place.rest("crm.contact.add", {"fields": fields}))
+
+
+def records(page: Page, contact: int) -> list[Any]:
+    where = {"OWNER_TYPE_ID": 3, "OWNER_ID": contact, "TYPE_ID": 4}
+    return list(page.tabs.place.rest("crm.activity.list", {"filter": where, "select": ["ID", "SUBJECT"]}))
+
+
+def test_a_test_mail_through_the_crm_goes_to_a_contact_and_stands_there(page: Page, contact: int) -> None:
+    values = {"way": "crm", "from_address": "day@vector.example", "from_name": "Вектор (день)"}
+    assert page.save("sender", values).status_code == 200
+    said = page.post("sender/test", {"to": "Asel@Vector.example"}).get_json()
+    assert (said["sent"], f"№ {contact}" in said["text"]) == (True, True)
+    (one,) = page.tabs.place.rest.control("mail.json?to=asel@vector.example", method="GET")
+    assert (one["from"], one["subject"]) == ("Вектор день <day@vector.example>", "Проверка почты мероприятий")
+    assert [row["SUBJECT"] for row in records(page, contact)] == ["Проверка почты мероприятий"]
+    stranger = page.post("sender/test", {"to": "nobody@vector.example"}).get_json()
+    assert (stranger["sent"], "nobody@vector.example" in stranger["text"]) == (False, True)
+    page.tabs.place.rest("crm.contact.delete", {"id": contact})
+
+
+def test_a_test_mail_the_portal_cannot_send_says_why_and_leaves_nothing(page: Page, contact: int) -> None:
+    rest = page.tabs.place.rest
+    rest.control("mailboxes", {"email": ""})
+    assert page.save("sender", {"way": "crm", "from_address": "", "from_name": ""}).status_code == 200
+    said = page.post("sender/test", {"to": "asel@vector.example"}).get_json()
+    assert (said["sent"], '"From" is not found' in said["text"]) == (False, True)
+    assert records(page, contact) == []
+    rest.control("mailboxes", {"email": "crm@portal.example"})
+    rest.control("faults", {"reset_after": 1, "times": {"reset_after": 1}, "methods": ["crm.activity.add"]})
+    said = page.post("sender/test", {"to": "asel@vector.example"}).get_json()
+    rest.control("faults", method="DELETE")
+    assert (said["sent"], f"№ {contact}" in said["text"]) == (False, True)
+    assert len(records(page, contact)) == 1
+    rest("crm.contact.delete", {"id": contact})
 
 
 def test_the_segment_is_mapped_to_the_portals_own_fields(page: Page) -> None:

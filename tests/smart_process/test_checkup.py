@@ -24,6 +24,8 @@ from placements.session import TOKEN_HEADER
 from smart_process import checkup, doctor
 from smart_process.language import translator
 from smart_process.schema import DEAL, userfield_name
+from smart_process.settings import CrmMail, Settings, Smtp
+from smart_process.store import setups
 from tests.portal_and_app import PortalAndApp, make_web, portal_and_app
 from tests.source_tree import ROOT
 from tests.tab_world import Tabs
@@ -217,6 +219,30 @@ def deals_section(place: PortalAndApp) -> str:
     reply = place.web.get("/b24/api/settings/sections/deals", headers=headers)
     assert reply.status_code == 200, reply.text
     return str(reply.get_json()["html"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "way", "says"),
+    [
+        (Settings(), "none", "письма не уходят"),
+        (
+            Settings(smtp=Smtp("smtp.example.com", from_address="day@vector.example")),
+            "smtp",
+            "через почтовый сервер",
+        ),
+        (Settings(crm_mail=CrmMail(True)), "crm", "письма уходят через CRM"),
+    ],
+)
+def test_the_doctor_says_how_mails_leave(
+    place: PortalAndApp, settings: Settings, way: str, says: str
+) -> None:
+    with place.service.store.transaction() as tx:
+        before = setups.read(tx, 1).settings
+        setups.write_settings(tx, 1, settings, now=place.service.clock())
+    assert says in console(place)[1]
+    assert [one["mail"] for one in json.loads(console(place, "--json")[1])["portals"]] == [way]
+    with place.service.store.transaction() as tx:
+        setups.write_settings(tx, 1, before, now=place.service.clock())
 
 
 def test_the_doctor_finds_no_portal_it_does_not_know(place: PortalAndApp) -> None:
