@@ -20,7 +20,7 @@ from smart_process.crm_mail import CrmLetter
 from smart_process.language import CATALOGUES, Translator, period, translator
 from smart_process.people import Identity, email_of, wire_address
 from smart_process.settings import Settings
-from smart_process.store import colleagues, events, outcomes, participations, people, setups
+from smart_process.store import colleagues, decisions, events, outcomes, participations, setups
 from smart_process.store import messages as store
 from smart_process.store.events import Event
 from smart_process.store.participations import Participation
@@ -94,7 +94,7 @@ def compose_for_crm(tx: Tx, message_id: int, *, public_url: str, now: datetime) 
     letter = _letter(tx, message_id, public_url, now)
     contact_id, match = store.contact_of(tx, letter.seat.id)
     if contact_id is None:
-        if match in people.NO_CONTACT:
+        if match == decisions.NONE:
             raise NothingToSay("у гостя нет карточки контакта, а письма через CRM уходят с неё")
         raise NoContactYet
     _ = translator(letter.settings.language)

@@ -28,8 +28,6 @@ LOOK_UP = "person"
 
 LOST = "lost"
 """``person.match`` of whose contact was deleted: it is looked for and not made again."""
-NO_CONTACT = frozenset({LOST, "none"})
-"""``person.match`` of who has no contact and gets none made."""
 _SLOTS = 64
 _LIMITS = {
     "last_name": 120,
@@ -115,7 +113,7 @@ def without_contact(
 ) -> list[Mapping[str, Any]]:
     """People whose contact was deleted and none was found since: by our keys, or by mail addresses and numbers."""
     h = t.person.c
-    lost = h.contact_id.is_(None), h.merged_into.is_(None), h.match.in_(NO_CONTACT)
+    lost = h.contact_id.is_(None), h.merged_into.is_(None), h.match.in_([LOST, "none"])
     theirs = sa.or_(h.uid.in_(list(uids)), h.email.in_(list(values)), h.phone.in_(list(values)))
     return [dict(row._mapping) for row in tx.execute(_of(portal_id).where(*lost, theirs))]
 
