@@ -69,16 +69,18 @@ class Nudges:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join(10)
-        self._app.close()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._noted or self._ending)
-                noted, self._noted = self._noted, set()
-                if not noted:
-                    return
+        while noted := self._next():
             self._tell(noted)
+        # Here and not by whoever waits for the end: the queue may answer so slowly that they wait no longer.
+        self._app.close()
+
+    def _next(self) -> set[int]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._noted or self._ending)
+            noted, self._noted = self._noted, set()
+            return noted
 
     def _tell(self, noted: Iterable[int]) -> None:
         try:
@@ -138,6 +140,9 @@ async def _work(service: Service, stopping: threading.Event) -> None:
         except asyncio.CancelledError:
             if not stopping.is_set():
                 raise
+        finally:
+            # When the queue fails under them, threads are at work still, and may put something into it.
+            await loop.shutdown_default_executor()
 
 
 class _Tasks:
