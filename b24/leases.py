@@ -8,10 +8,12 @@ was taken.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from b24.store.engine import Tx, insert
+from b24.store.engine import Tx, insert_of
 from b24.store.tables import lease as table
 
 DRAIN = "drain"
@@ -26,20 +28,38 @@ def acquire(
     Returns:
         The fencing number, or ``None`` while somebody else holds it.
     """
-    until = now + timedelta(seconds=ttl_s)
-    statement = insert(tx, table).values(portal_id=portal_id, name=name, owner=owner, fence=1, until=until)
-    taken = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[table.c.portal_id, table.c.name],
-            set_={
-                "fence": sa.case((table.c.owner == owner, table.c.fence), else_=table.c.fence + 1),
-                "owner": owner,
-                "until": until,
-            },
-            where=(table.c.until <= now) | (table.c.owner == owner),
-        ).returning(table.c.fence)
-    ).first()
-    return None if taken is None else int(taken.fence)
+    wanted: dict[str, Any] = {"portal_id": portal_id, "name": name, "owner": owner, "fence": 1}
+    wanted["until"] = now + timedelta(seconds=ttl_s)
+    taken: int | None = tx.scalar(_take(tx.dialect.name), {**wanted, "now": now})
+    return taken
+
+
+# Built once: every drain takes a lease and gives it back.
+@cache
+def _take(dialect: str) -> sa.Executable:
+    statement = insert_of(dialect, table)
+    new, ours = statement.excluded, table.c.owner == statement.excluded.owner
+    result: sa.Executable = statement.on_conflict_do_update(
+        index_elements=[table.c.portal_id, table.c.name],
+        set_={
+            "fence": sa.case((ours, table.c.fence), else_=table.c.fence + 1),
+            "owner": new.owner,
+            "until": new.until,
+        },
+        where=(table.c.until <= sa.bindparam("now")) | ours,
+    ).returning(table.c.fence)
+    return result
+
+
+_GIVE_BACK = (
+    sa.update(table)
+    .where(
+        table.c.portal_id == sa.bindparam("its_portal"),
+        table.c.name == sa.bindparam("its_name"),
+        table.c.owner == sa.bindparam("its_owner"),
+    )
+    .values(until=sa.bindparam("now"), owner="")
+)
 
 
 def renew(
@@ -56,9 +76,7 @@ def renew(
 
 def release(tx: Tx, portal_id: int, owner: str, now: datetime, *, name: str = DRAIN) -> None:
     """Give a lease back; the row stays, so that fencing numbers keep rising."""
-    tx.execute(
-        sa.update(table).where(_is(portal_id, name), table.c.owner == owner).values(until=now, owner="")
-    )
+    tx.execute(_GIVE_BACK, {"its_portal": portal_id, "its_name": name, "its_owner": owner, "now": now})
 
 
 def held(tx: Tx, now: datetime, *, name: str = DRAIN) -> set[int]:

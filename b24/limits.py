@@ -12,12 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from b24.answers import METHOD_PAUSE_S
 from b24.errors import Throttled
-from b24.store.engine import Store, Tx, insert
+from b24.store.engine import Store, Tx, insert, insert_of
 from b24.store.tables import bucket, method_budget
 
 MARGIN = 5
@@ -73,35 +75,19 @@ class Limits:
         with self._store.transaction() as tx:
             now = self._now()
             self._refuse_resting(tx, portal_id, method, now)
-            row = tx.execute(
-                insert(tx, bucket)
-                .values(portal_id=portal_id, tat=now + self._slot_s, calls=1)
-                .on_conflict_do_update(
-                    index_elements=[bucket.c.portal_id],
-                    set_={
-                        "tat": sa.case((bucket.c.tat > now, bucket.c.tat), else_=now) + self._slot_s,
-                        "calls": bucket.c.calls + 1,
-                    },
-                    where=bucket.c.tat <= now + longest_s + (burst - 1) * self._slot_s,
-                )
-                .returning(bucket.c.tat)
-            ).first()
-        if row is None:
+            slot: dict[str, Any] = {"portal_id": portal_id, "tat": now + self._slot_s, "calls": 1}
+            slot |= {"now": now, "slot_s": self._slot_s}
+            slot["latest"] = now + longest_s + (burst - 1) * self._slot_s
+            tat: float | None = tx.scalar(_reserve(tx.dialect.name), slot)
+        if tat is None:
             raise Throttled("OWN_LIMIT", "too many requests are waiting", retry_at=_moment(now + longest_s))
-        return max(0.0, float(row.tat) - burst * self._slot_s - now)
+        return max(0.0, tat - burst * self._slot_s - now)
 
     def resting(self, portal_id: int, methods: Iterable[str]) -> dict[str, datetime]:
         """Which of these methods rest, and until when."""
         now = _moment(self._now())
         with self._store.reading() as tx:
-            found = tx.execute(
-                sa.select(method_budget.c.method, method_budget.c.blocked_until).where(
-                    method_budget.c.portal_id == portal_id,
-                    method_budget.c.method.in_({method.lower() for method in methods}),
-                    method_budget.c.blocked_until > now,
-                )
-            )
-            return {row.method: row.blocked_until for row in found}
+            return _resting(tx, portal_id, {method.lower() for method in methods}, now)
 
     def full(self, portal_id: int) -> datetime:
         """The portal said its bucket is full (others at our address share it): believe it.
@@ -157,15 +143,40 @@ class Limits:
             self._reset_at[portal_id, method.lower()] = reset_at
 
     def _refuse_resting(self, tx: Tx, portal_id: int, method: str, now: float) -> None:
-        until = tx.scalar(
-            sa.select(method_budget.c.blocked_until).where(
-                method_budget.c.portal_id == portal_id,
-                method_budget.c.method == method.lower(),
-                method_budget.c.blocked_until > _moment(now),
-            )
+        for name, until in _resting(tx, portal_id, {method.lower()}, _moment(now)).items():
+            raise Throttled("OPERATION_TIME_LIMIT", "the method rests", retry_at=until, method=name)
+
+
+def _resting(tx: Tx, portal_id: int, methods: set[str], now: datetime) -> dict[str, datetime]:
+    asked = {"portal_id": portal_id, "methods": list(methods), "now": now}
+    return {row.method: row.blocked_until for row in tx.execute(_RESTING, asked)}
+
+
+# Built once: these run with every request to a portal.
+_RESTING = sa.select(method_budget.c.method, method_budget.c.blocked_until).where(
+    method_budget.c.portal_id == sa.bindparam("portal_id"),
+    method_budget.c.method.in_(sa.bindparam("methods", expanding=True)),
+    method_budget.c.blocked_until > sa.bindparam("now"),
+)
+
+
+@cache
+def _reserve(dialect: str) -> sa.Executable:
+    now = sa.bindparam("now", type_=bucket.c.tat.type)
+    statement: sa.Executable = (
+        insert_of(dialect, bucket)
+        .on_conflict_do_update(
+            index_elements=[bucket.c.portal_id],
+            set_={
+                "tat": sa.case((bucket.c.tat > now, bucket.c.tat), else_=now)
+                + sa.bindparam("slot_s", type_=bucket.c.tat.type),
+                "calls": bucket.c.calls + 1,
+            },
+            where=bucket.c.tat <= sa.bindparam("latest"),
         )
-        if until is not None:
-            raise Throttled("OPERATION_TIME_LIMIT", "the method rests", retry_at=until, method=method.lower())
+        .returning(bucket.c.tat)
+    )
+    return statement
 
 
 def _moment(seconds: float) -> datetime:

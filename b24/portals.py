@@ -60,12 +60,12 @@ class Portal:
 
 def by_id(tx: Tx, secrets: Secrets, portal_id: int) -> Portal | None:
     """The portal with our number."""
-    return _one(tx, secrets, table.c.id == portal_id)
+    return _read(tx.execute(_BY_ID, {"id": portal_id}).first(), secrets)
 
 
 def by_member(tx: Tx, secrets: Secrets, member_id: str) -> Portal | None:
     """The portal with this ``member_id``, in whatever state."""
-    return _one(tx, secrets, table.c.member_id == member_id)
+    return _read(tx.execute(sa.select(table).where(table.c.member_id == member_id)).first(), secrets)
 
 
 def active_ids(tx: Tx) -> list[int]:
@@ -245,8 +245,11 @@ def _tokens(grant: Grant, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def _one(tx: Tx, secrets: Secrets, where: sa.ColumnElement[bool]) -> Portal | None:
-    row = tx.execute(sa.select(table).where(where)).first()
+# Built once: it is read before every request to the portal.
+_BY_ID = sa.select(table).where(table.c.id == sa.bindparam("id"))
+
+
+def _read(row: sa.Row[Any] | None, secrets: Secrets) -> Portal | None:
     if row is None:
         return None
     return Portal(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from b24.call_log import KEPT, Line
-from b24.store.engine import DatabaseAway, Store, Tx
+from b24.store.engine import DatabaseAway, Store, Tx, execute_all
 from b24.store.tables import rest_call as table
 
 log = logging.getLogger(__name__)
 
 PAGE = 50
+_WRITE = sa.insert(table)
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,7 @@ class Wanted:
 
 def write(tx: Tx, portal_id: int, lines: Iterable[Line]) -> None:
     """Keep lines of one portal."""
-    rows = [{"portal_id": portal_id, **asdict(one)} for one in lines]
-    if rows:
-        tx.execute(sa.insert(table), rows)
+    execute_all(tx, _WRITE, [{"portal_id": portal_id, **vars(one)} for one in lines])
 
 
 def keep(store: Store, portal_id: int, lines: Iterable[Line]) -> None:

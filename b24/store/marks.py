@@ -128,31 +128,34 @@ def claim(tx: Tx, portal_id: int, kinds: Sequence[str], *, now: datetime, limit:
 
     Claiming changes nothing: the portal's lease is the lock.
     """
-    found = tx.execute(
-        sa.select(
-            table.c.portal_id, table.c.kind, table.c.key, table.c.seq, table.c.attempts, table.c.sent_at
-        )
-        .where(
-            table.c.portal_id == portal_id,
-            table.c.kind.in_(kinds),
-            table.c.held.is_(None),
-            table.c.due_at <= now,
-        )
-        .order_by(table.c.priority, table.c.due_at, table.c.key)
-        .limit(limit)
-    )
-    return [Mark(*row) for row in found]
+    asked = {"portal_id": portal_id, "kinds": list(kinds), "now": now, "limit": limit}
+    return [Mark(*row) for row in tx.execute(_CLAIM, asked)]
+
+
+# Statements of every round of every drain are built once: building one takes longer than running it.
+_DUE = sa.and_(
+    table.c.portal_id == sa.bindparam("portal_id"),
+    table.c.held.is_(None),
+    table.c.due_at <= sa.bindparam("now"),
+)
+_DUE_KINDS = sa.select(table.c.kind).distinct().where(_DUE)
+_CLAIM = (
+    sa.select(table.c.portal_id, table.c.kind, table.c.key, table.c.seq, table.c.attempts, table.c.sent_at)
+    .where(_DUE, table.c.kind.in_(sa.bindparam("kinds", expanding=True)))
+    .order_by(table.c.priority, table.c.due_at, table.c.key)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_FORGET = sa.delete(table).where(
+    table.c.portal_id == sa.bindparam("portal_id"),
+    table.c.kind == sa.bindparam("kind"),
+    table.c.key == sa.bindparam("key"),
+    table.c.seq == sa.bindparam("seq"),
+)
 
 
 def due_kinds(tx: Tx, portal_id: int, *, now: datetime) -> set[str]:
     """Kinds of a portal's due marks: what :func:`claim` would find something of."""
-    return set(
-        tx.scalars(
-            sa.select(table.c.kind)
-            .distinct()
-            .where(table.c.portal_id == portal_id, table.c.held.is_(None), table.c.due_at <= now)
-        )
-    )
+    return set(tx.scalars(_DUE_KINDS, {"portal_id": portal_id, "now": now}))
 
 
 def done(tx: Tx, marks: Iterable[Mark], *, again_at: datetime | None = None) -> None:
@@ -164,17 +167,24 @@ def done(tx: Tx, marks: Iterable[Mark], *, again_at: datetime | None = None) -> 
         again_at: when what was marked meanwhile is due; without it as soon as it was marked for.
     """
     for portal_id, kind, some in _by_kind(marks):
-        ours = sa.and_(table.c.portal_id == portal_id, table.c.kind == kind)
-        claimed = sa.tuple_(table.c.key, table.c.seq).in_([(one.key, one.seq) for one in some])
-        gone = tx.execute(sa.delete(table).where(ours, claimed))
-        if gone.rowcount < len(some):
+        if _forget(tx, portal_id, kind, some) < len(some):
             # What is left of these keys was marked meanwhile.
+            ours = sa.and_(table.c.portal_id == portal_id, table.c.kind == kind)
             again: dict[str, Any] = {"attempts": 0, "error": None, **_ANSWERED}
             if again_at is not None:
                 again["due_at"] = again_at
             tx.execute(
                 sa.update(table).where(ours, table.c.key.in_([one.key for one in some])).values(**again)
             )
+
+
+def _forget(tx: Tx, portal_id: int, kind: str, some: Sequence[Mark]) -> int:
+    if len(some) == 1:
+        claimed = {"portal_id": portal_id, "kind": kind, "key": some[0].key, "seq": some[0].seq}
+        return tx.execute(_FORGET, claimed).rowcount
+    ours = sa.and_(table.c.portal_id == portal_id, table.c.kind == kind)
+    keys = sa.tuple_(table.c.key, table.c.seq).in_([(one.key, one.seq) for one in some])
+    return tx.execute(sa.delete(table).where(ours, keys)).rowcount
 
 
 _ANSWERED = {

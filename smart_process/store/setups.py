@@ -41,13 +41,17 @@ class Setup:
         return self.binding
 
 
+# Built once: every round of a drain reads it.
+_READ = sa.select(t.setup).where(t.setup.c.portal_id == sa.bindparam("portal_id"))
+_READ_AND_LOCK = _READ.with_for_update()
+
+
 def read(tx: Tx, portal_id: int, *, lock: bool = False) -> Setup:
     """The setup of a portal; an empty one for a portal never provisioned.
 
     ``lock`` keeps others from changing it until the transaction ends.
     """
-    statement = sa.select(t.setup).where(t.setup.c.portal_id == portal_id)
-    row = tx.execute(statement.with_for_update() if lock else statement).first()
+    row = tx.execute(_READ_AND_LOCK if lock else _READ, {"portal_id": portal_id}).first()
     if row is None:
         return Setup()
     kept = dict(row.binding)
