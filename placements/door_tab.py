@@ -14,7 +14,7 @@ from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from b24.store.engine import Tx
-from placements.event_actions import Guard, Refused, answering, body_of, number_of, opened_event
+from placements.event_actions import OVER, Guard, Refused, answering, body_of, number_of, opened_event
 from placements.roles import demand, see_guests
 from placements.session import PageSession, changing, problem
 from smart_process import conflicts, devices, language, live_view, rehearsal
@@ -107,31 +107,32 @@ def _phone(one: Phone, event: Event, now: datetime, _: Translator) -> dict[str, 
         "phone": one,
         "works": works,
         "silent": works and live_view.is_silent(one, now),
-        "seen": language.moment(one.last_seen_at, event.zone, _) if one.last_seen_at else "",
+        "seen": language.lately(one.last_seen_at, now, event.zone, _) if one.last_seen_at else "",
         "until": language.moment(one.expires_at, event.zone, _),
         "clock": round((one.skew_s or 0) / 60),
     }
 
 
 def _live(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+    now = service.clock()
+    door = live_view.look(tx, event.id, event.starts_at, now)
     return {
-        "door": live_view.look(tx, event.id, event.starts_at, service.clock()),
+        "door": door,
+        "per_minute": language.number(door.lanes.per_minute, _),
+        "planned_now": language.number(door.planned[-1], _),
         "kinds": {kind.value: _(title) for kind, title in KINDS.items()},
         "important": [
             {
                 "item_id": one.item_id,
                 "company_id": one.company_id,
                 "gate": one.gate,
-                "at": _clock(one, event, _),
+                "at": language.lately(one.arrived_at, now, event.zone, _),
             }
             for one in live.important(tx, event.id)
         ],
         "shown": event.stage in ("live", "follow_up"),
+        "over": event.stage in OVER,
     }
-
-
-def _clock(one: Any, event: Event, _: Translator) -> str:
-    return language.moment(one.arrived_at, event.zone, _)
 
 
 def _cases(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The server renders numbers and ids; names are read by the page itself with the v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from placements import door_tab, event_actions
 from placements.registry import Opened
 from placements.roles import see_guests
 from placements.session import PageSession, page_api, problem
-from smart_process import closing, language
+from smart_process import closing, language, registration
 from smart_process.card_paths import card_path
 from smart_process.facts import Stage
 from smart_process.funnel import STEPS
 from smart_process.language import Translator, translator
+from smart_process.registration import Reason
 from smart_process.schema import TYPES
 from smart_process.service import Service
 from smart_process.store import event_page, events, setups
@@ -34,6 +35,14 @@ from smart_process.store.funnel import PAGE, Where
 PAGE_NAME = "event"
 FAILED = (Stage.SELECTED, Stage.DECLINED, Stage.NO_SHOW, Stage.NOT_RELEVANT)
 """Stages of the kanban that are no steps of the funnel."""
+NOW: Mapping[Reason | None, str] = {
+    None: "Регистрация идёт.",
+    Reason.NOT_OPEN: "Пока закрыта: откроется на стадии «Регистрация открыта», приглашённым лично – «Приглашаем».",
+    Reason.OVER: "Регистрация закрыта: мероприятие прошло.",
+    Reason.CANCELLED: "Регистрация закрыта: мероприятие отменено.",
+    Reason.FULL: "Все места заняты. Чтобы регистрация пошла дальше, увеличьте «Вместимость» в карточке.",
+}
+"""What a guest meets on the registration page now, and what changes it."""
 
 
 def tab(service: Service, opened: Opened) -> ResponseReturnValue:
@@ -45,7 +54,7 @@ def tab(service: Service, opened: Opened) -> ResponseReturnValue:
         return render_template("event_tab/wait.html", text=text, **shared)
     with service.store.reading() as tx:
         event = events.by_item(tx, session.portal_id, session.item[1])
-        values = _funnel(tx, event, _) if event else {}
+        values = _funnel(service, tx, event, _) | _links(service, tx, event, _) if event else {}
     if event is None:
         _read_soon(service, session)
         text = _("Приложение ещё читает эту карточку. Обновите вкладку через несколько секунд.")
@@ -54,7 +63,6 @@ def tab(service: Service, opened: Opened) -> ResponseReturnValue:
         "event_tab/page.html",
         event=event,
         participation_type=opened.binding.participation.entity_type_id,
-        registration=f"{service.public_url}/r/{event.code}",
         **values,
         **shared,
     )
@@ -103,7 +111,7 @@ def blueprint(service: Service) -> Blueprint:
 # ------------------------------------------------------------------------ parts of the page
 
 
-def _funnel(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _funnel(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     found = funnel_store.of_event(tx, event.id)
     most = max((step.reached for step in found.steps), default=0) or 1
     return {
@@ -126,6 +134,7 @@ def _funnel(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
             for stage in FAILED
         ],
         "total": found.total,
+        "over": event.stage in event_actions.OVER,
     }
 
 
@@ -134,7 +143,18 @@ def stage_title(stage: Stage, _: Translator) -> str:
     return next(spec.title.get(_.lang) for spec in TYPES["participation"].stages if spec.key == stage)
 
 
-def _closing(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _links(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+    reason = registration.refusal(tx, event, service.clock(), invited=False)
+    return {
+        "registration": f"{service.public_url}/r/{event.code}",
+        "open": reason is None,
+        "now": _(NOW[reason]),
+        "capacity": event.capacity,
+        "taken": events.registered_count(tx, event.id),
+    }
+
+
+def _closing(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     armed = closing.is_armed(event)
     waits = event.stage == closing.CLOSED and event.closed_at is None
     at = event.closing_at if armed else event.closed_at
@@ -147,11 +167,11 @@ def _closing(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     }
 
 
-def _ahead(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _ahead(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     return {"ahead": closing.forecast(tx, event.portal_id, event.id)}
 
 
-def _mails(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _mails(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     kinds = {
         "invitation": _("Приглашения"),
         "ticket": _("Билеты"),
@@ -166,7 +186,7 @@ def _mails(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     }
 
 
-def _undecided(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _undecided(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     return {
         "undecided": event_page.undecided(tx, event.id),
         "companies": event_page.asking_for_company(tx, event.id),
@@ -181,13 +201,14 @@ def _undecided(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     }
 
 
-def _invitations(tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _invitations(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     waiting, silent = event_page.waiting_to_invite(tx, event.id)
     return {"event": event, "waiting": waiting, "silent": silent}
 
 
-PARTS: dict[str, Callable[[Tx, Event, Translator], dict[str, Any]]] = {
+PARTS: dict[str, door_tab.Part] = {
     "funnel": _funnel,
+    "links": _links,
     "closing": _closing,
     "ahead": _ahead,
     "mails": _mails,
@@ -209,7 +230,7 @@ def _part(service: Service, session: PageSession, name: str) -> ResponseReturnVa
     with service.store.reading() as tx:
         event = event_actions.opened_event(tx, session)
         binding = setups.read(tx, session.portal_id).bound
-        values = PARTS[name](tx, event, _)
+        values = PARTS[name](service, tx, event, _)
     kind = binding.participation.entity_type_id
     html = render_template(f"event_tab/_{name}.html", _=_, participation_type=kind, **values)
     return jsonify(html=html)

@@ -180,6 +180,7 @@ def _outcome(outcome: Mapping[str, Any], settings: Settings, zone: ZoneInfo, _: 
         "rule": _(rule_table.name_of(settings, outcome["rule"])),
         "deadline": _when(outcome["deadline"], zone, _),
         "state": viewing.outcome_state(outcome["result"], _),
+        "shared": len(outcome["content"]["participations"]) > 1,
     }
 
 

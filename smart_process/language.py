@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.core import parse_locale
 from babel.dates import format_date, format_time, get_timezone_location
+from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 LANGUAGES = ("ru", "en", "kk")
@@ -79,6 +80,17 @@ def day(moment: datetime, zone: ZoneInfo, _: Translator) -> str:
 def moment(at: datetime, zone: ZoneInfo, _: Translator) -> str:
     """«24 ноября 2026 г., 10:05» in the zone given."""
     return f"{day(at, zone, _)}, {_clock(at, zone, _)}"
+
+
+def lately(at: datetime, now: datetime, zone: ZoneInfo, _: Translator) -> str:
+    """«10:05» for a moment of today in the zone given, :func:`moment` for any other."""
+    today = at.astimezone(zone).date() == now.astimezone(zone).date()
+    return _clock(at, zone, _) if today else moment(at, zone, _)
+
+
+def number(value: float, _: Translator) -> str:
+    """«1 250,5»: at most one digit after the comma, as the language writes it."""
+    return _plain(format_decimal(value, format="#,##0.#", locale=_.locale))
 
 
 UTC = ZoneInfo("UTC")

@@ -19,7 +19,8 @@ const SURE = { 'phone/revoke': words.sureRevoke, 'rehearsal/wipe': words.sureWip
 const drawn = new Map();
 
 async function draw(...names) {
-  await Promise.all(names.map(async (name) => {
+  // An event that is over has no gates to set and nothing to rehearse.
+  await Promise.all(names.filter((name) => $(`part-${name}`)).map(async (name) => {
     const { html } = await api(`${API}/door/${name}`, { acting: name === 'cases' });
     const place = $(`part-${name}`);
     if (drawn.get(name) === html) return;

@@ -46,7 +46,7 @@ let state = '';
 
 async function refresh() {
   const now = await api(`${API}/state`);
-  await draw('funnel', ...(now.state === state ? [] : ['closing']));
+  await draw('funnel', 'links', 'mails', ...(now.state === state ? [] : ['closing', 'invitations']));
   state = now.state;
 }
 
@@ -243,11 +243,11 @@ tab.addEventListener('click', (event) => {
   else if (button.id === 'segment-select') segmentAction('segment/select', true, words.selected).then(() => quietly(() => draw('invitations', 'funnel')));
   else if (button.id === 'invite') invite(button);
 });
-$('segment-fields').addEventListener('change', () => { $('segment-select').disabled = true; });
+$('segment-fields')?.addEventListener('change', () => { $('segment-select').disabled = true; });
 tab.addEventListener('toggle', (event) => {
   if (event.target.id === 'ahead' && event.target.open) quietly(() => draw('ahead'));
 }, true);
-$('segment').addEventListener('submit', (event) => event.preventDefault());
+$('segment')?.addEventListener('submit', (event) => event.preventDefault());
 copyOnClick(tab, words.copied);
 
 tab.dataset.ready = '';

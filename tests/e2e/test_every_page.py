@@ -1,5 +1,6 @@
 """Every page of the app inside the portal, in its three languages, as those who may open it: no complaint of the
-browser or the accessibility checker, nothing wider than the frame, no Russian left over in the other languages."""
+browser or the accessibility checker, nothing wider than the frame – on a desk and on a phone –, no Russian left over in
+the other languages."""
 
 from __future__ import annotations
 
@@ -30,6 +31,14 @@ LANGUAGES = ("ru", "en", "kz")
 """As the portal names them."""
 STORED = {"Позвонить и уточнить, что посчитать", "запрос расчёта", "Запрос расчёта", "Форма сотрудничества"}
 """What stands in the CRM: in the deal, in the language the app writes into this portal; titles of its own fields."""
+PHONE_PX = 360
+TOO_WIDE = """() => {
+  const scrolls = (one) => ['auto', 'scroll'].includes(getComputedStyle(one).overflowX);
+  const wide = (one) => one.scrollWidth > one.clientWidth + 1;
+  const inside = [...document.body.querySelectorAll('*')].filter((one) => one.clientWidth && scrolls(one) && wide(one));
+  return [document.documentElement, ...inside].filter(wide).map((one) => `${one.tagName}.${one.className}`);
+}"""
+"""The page, and what can be scrolled sideways inside it, where something does not fit."""
 OPENED = {
     "event": "event",
     "participation": "card",
@@ -163,8 +172,13 @@ def in_order(page: Page, language: str, name: str) -> None:
     assert complaints(frame) == [], name
     if ours != "ru":
         assert left_over(frame, ours) == [], name
-    wide = frame.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, name
+    assert frame.evaluate(TOO_WIDE) == [], name
+    page.set_viewport_size({"width": PHONE_PX, "height": DESKTOP["viewport"]["height"]})
+    frame.wait_for_function("innerWidth < 360")
+    assert frame.evaluate(TOO_WIDE) == [], f"{name} on a phone"
+    if ours == "ru":
+        assert complaints(frame) == [], f"{name} on a phone"
+    page.set_viewport_size(DESKTOP["viewport"])
 
 
 def test_every_tab_is_in_order(page: Page, portal: Opened, language: str) -> None:

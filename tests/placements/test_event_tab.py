@@ -60,6 +60,16 @@ def test_a_card_just_made_is_read_first(tabs: Tabs) -> None:
     assert "Путь гостей" in tabs.page(item_id=int(made["item"]["id"])).text
 
 
+def test_an_event_without_guests_says_how_to_begin_and_what_its_link_answers(tabs: Tabs) -> None:
+    assert "Гостей пока нет" in text_of(tabs.page().text)
+    assert "Регистрация идёт" in tabs.part("links")
+    tabs.move_event("planning")
+    assert "Пока закрыта" in tabs.part("links")
+    tabs.move_event("cancelled")
+    assert "мероприятие отменено" in tabs.part("links")
+    assert "Гостей не было" in tabs.part("funnel")
+
+
 def test_a_segment_is_previewed_selected_and_invited_once(tabs: Tabs) -> None:
     segment = {"segment": choice(tabs, potential="Высокий", region="Алматы")}
     seen = tabs.portions("event/segment/preview", segment)
@@ -184,7 +194,12 @@ def test_closing_is_shown_stopped_and_run_by_a_click(crowd: Tabs) -> None:
 
 
 def test_a_closed_event_invites_nobody(crowd: Tabs) -> None:
+    assert "Вход сейчас" in text_of(crowd.get("event/door/live").get_json()["html"])
+    offered = ("segment-open", "part-gates", "enrolment")
+    assert all(f'id="{one}"' in crowd.page().text for one in offered)
     crowd.move_event("cancelled")
+    assert text_of(crowd.get("event/door/live").get_json()["html"]).startswith("Кто прошёл 2 из 3")
+    assert not any(f'id="{one}"' in crowd.page().text for one in offered)
     assert crowd.call("event/invite").status_code == 409
     assert crowd.call("event/segment/select", {"segment": {}}).status_code == 409
 

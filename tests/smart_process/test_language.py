@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from smart_process.language import choose, moment, period, translator
+from smart_process.language import choose, lately, moment, number, period, translator
 
 AT = datetime(2026, 11, 24, 5, tzinfo=UTC)
 
@@ -47,6 +47,19 @@ def test_without_a_start_nothing_is_written() -> None:
 def test_a_moment_is_written_in_the_zone_given() -> None:
     written = moment(AT, ZoneInfo("Asia/Almaty"), translator("ru"))
     assert written.replace("\u00a0", " ") == "24 ноября 2026 г., 10:00"
+
+
+def test_a_moment_of_today_is_its_time() -> None:
+    """The event's day counts: in Almaty the next one has begun before it has in UTC."""
+    zone, _ = ZoneInfo("Asia/Almaty"), translator("ru")
+    assert lately(AT, AT + timedelta(hours=13), zone, _) == "10:00"
+    assert lately(AT, AT + timedelta(hours=14), zone, _) == moment(AT, zone, _)
+
+
+@pytest.mark.parametrize(("lang", "expected"), [("ru", "1 250,5"), ("en", "1,250.5"), ("kk", "1 250,5")])
+def test_a_number_is_written_as_the_language_does(lang: str, expected: str) -> None:
+    assert number(1250.46, translator(lang)).replace("\u00a0", " ") == expected
+    assert number(3.0, translator(lang)) == "3"
 
 
 @pytest.mark.parametrize(
