@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +40,8 @@ PATH = (
 RANK = {stage: rank for rank, stage in enumerate(PATH)}
 FAILURES = frozenset({Stage.DECLINED, Stage.NO_SHOW, Stage.NOT_RELEVANT})
 CRM_GATE = "CRM"
+PORTAL_TICK = timedelta(seconds=1)
+"""The portal tells times in whole seconds, without what is left: within one, the person's choice came last."""
 GROUNDS = ""
 """The area behind every entrance; a session or a stand is an area of its own name."""
 
@@ -154,7 +156,8 @@ def project(facts: Iterable[NewFact]) -> State:
     """Fold facts, in the order they were learned, into the state.
 
     A stage a person chose stands until a later fact goes further; a failure a person chose after an arrival
-    stays, also when the arrival is learned later (a phone without network).
+    stays, also when the arrival is learned later (a phone without network). An arrival after it counts, also when the
+    choice is learned later (the portal's word was on its way).
     """
     fold = _Fold()
     for one in facts:
@@ -270,17 +273,25 @@ class _Fold:
             self.proof[Stage.REGISTERED].setdefault(fact.key, fact)
         if to is Stage.ARRIVED:
             self.proof[Stage.ARRIVED].setdefault(fact.key, fact)
+        came_later = [
+            one
+            for one in self.proof[Stage.ARRIVED].values()
+            if one.kind is Kind.ARRIVED and one.at >= fact.at + PORTAL_TICK
+        ]
         if to in RANK:
-            self._take_back_beyond(to)
+            self._take_back_beyond(to, fact.at)
         self.chosen = (to, fact.at, True)
+        # The portal's word of the move came after the phone's: an arrival beats any earlier stage.
+        for one in came_later:
+            self._arrived(one)
 
-    def _take_back_beyond(self, to: Stage) -> None:
+    def _take_back_beyond(self, to: Stage, moved_at: datetime) -> None:
         for stage in PATH[RANK[to] + 1 :]:
             self.proof[stage].clear()
         if RANK[to] < RANK[Stage.ENGAGED]:
             self.engaged_valid = False
         if RANK[to] < RANK[Stage.ARRIVED]:
-            self.passed.clear()
+            self.passed = {key: one for key, one in self.passed.items() if one.at >= moved_at + PORTAL_TICK}
 
     def _cancelled(self, fact: NewFact) -> None:
         self.chosen = (Stage.DECLINED, fact.at, False)

@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.chaos.judging import Verdict
-from tests.chaos.matrix import Tried, whole_matrix
+from tests.chaos.matrix import KINDS, MIXED, Tried, whole_matrix
 from tests.chaos.playing import Day, Played, play, report
 
 
@@ -20,22 +20,36 @@ def main() -> int:
     kills = [options.kills // len(databases)] * len(databases)
     kills[0] += options.kills - sum(kills)
     played = []
-    for database, number in zip(databases, kills, strict=True):
+    for n, (database, number) in enumerate(zip(databases, kills, strict=True)):
         sys.stderr.write(f"{database}, seed {options.seed}\n")
-        played += [_as_played(one) for one in whole_matrix(database, options.seed, say=_say)]
-        began = time.monotonic()
-        played.append(play(_day(database, options, number, len(databases)), say=_say))
-        sys.stderr.write(f"{database}: {time.monotonic() - began:.0f} s, struck {played[-1].struck}\n")
+        began, until = time.monotonic(), None
+        if options.minutes is not None:
+            until = began + (_BEGAN + options.minutes * 60 - began) / (len(databases) - n)
+        played += [_as_played(one) for one in _matrix(database, options.seed, until)]
+        day_began = time.monotonic()
+        played.append(play(_day(database, options.seed, number, until), say=_say))
+        sys.stderr.write(f"{database}: {time.monotonic() - day_began:.0f} s, struck {played[-1].struck}\n")
     again = f'make chaos ARGS="--kills {options.kills} --seed {options.seed} --database {options.database}"'
     return report(_summed(played), replay=again)
 
 
-def _day(database: str, options: argparse.Namespace, kills: int, shares: int) -> Day:
+def _matrix(database: str, seed: int, until: float | None) -> list[Tried]:
+    """All of it; with little time everything mixed first and then as many kinds as half of the time allows."""
+    if until is None:
+        return whole_matrix(database, seed, say=_say)
+    half = (time.monotonic() + until) / 2
+    alone = random.Random(seed).sample(KINDS, len(KINDS))
+    kinds = sorted(alone, key=lambda kind: kind != MIXED)
+    return whole_matrix(database, seed, kinds, say=_say, going_on=lambda: time.monotonic() < half)
+
+
+def _day(database: str, seed: int, kills: int, until: float | None) -> Day:
+    """Its kills are spread over what is left of the time, less what it takes to come to rest."""
     guests = min(200, 20 + 4 * kills)
-    if options.minutes is None:
-        return Day(database, options.seed, kills, guests)
-    each = options.minutes * 60 / shares / max(1, kills)
-    return Day(database, options.seed, kills, guests, (0.2 * each, 1.8 * each))
+    if until is None:
+        return Day(database, seed, kills, guests)
+    each = max(0.5, (until - time.monotonic()) * 0.6 / max(1, kills))
+    return Day(database, seed, kills, guests, (0.2 * each, 1.8 * each))
 
 
 def _as_played(tried: Tried) -> Played:
@@ -65,7 +79,12 @@ def _say(text: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--minutes", type=float, help="spread the kills over so long; 3 s a kill without it")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="about how long all of it may take: kinds of faults that do not fit in are left out and named; "
+        "without it everything is tried, and the kills are 3 s apart",
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     return parser.parse_args()

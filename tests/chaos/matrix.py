@@ -219,13 +219,20 @@ def _messages(story: Story) -> list[Mapping[str, Any]]:
 
 
 def whole_matrix(
-    database: str, seed: int, kinds: Sequence[str] = KINDS, say: Callable[[str], None] = lambda _text: None
+    database: str,
+    seed: int,
+    kinds: Sequence[str] = KINDS,
+    say: Callable[[str], None] = lambda _text: None,
+    going_on: Callable[[], bool] = lambda: True,
 ) -> list[Tried]:
-    """All kinds on one database, each in a day of its own."""
-    found = []
+    """All kinds on one database, each in a day of its own; when it is not to go on, those left are named."""
+    found: list[Tried] = []
     with _database(database) as url, opened(url) as place:
         whole = played(_day(place))
         for kind in kinds:
+            if not going_on():
+                say(f"{database}, left out: {', '.join(kinds[len(found) :])}")
+                break
             found.append(attempt(place, kind, seed, whole))
             say(f"{database}, {kind}: struck {found[-1].struck}")
             for text in found[-1].verdict.sentences:

@@ -110,6 +110,18 @@ STAGES: dict[str, tuple[list[str], Stage]] = {
         [REGISTERED, "stage_moved@90 to=not_relevant", "arrived@60"],
         Stage.NOT_RELEVANT,
     ),
+    "an arrival counts after a failure that is learned later": (
+        [REGISTERED, "arrived@60", "stage_moved@30 to=declined"],
+        Stage.ARRIVED,
+    ),
+    "an arrival counts after a move back that is learned later": (
+        [REGISTERED, "arrived@60", QUOTE, "stage_moved@30 to=registered"],
+        Stage.ARRIVED,
+    ),
+    "a move back after one of two arrivals": (
+        [REGISTERED, "arrived@10", "arrived@60", "stage_moved@60 to=registered"],
+        Stage.REGISTERED,
+    ),
     "an arrival beats an earlier failure": (
         [REGISTERED, "stage_moved@30 to=declined", "arrived@60"],
         Stage.ARRIVED,
