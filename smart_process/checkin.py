@@ -29,6 +29,8 @@ from smart_process.store.door import Kept, Seat
 
 SKEW_MATTERS = timedelta(minutes=1)
 EARLY_GUESTS = timedelta(days=2)
+WALK_IN = "walk_in"
+"""Kept as the verdict on somebody added at the door."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,16 @@ class _Batch:
 def arrival_key(device_id: int, scan_id: str) -> str:
     """Idempotency key of the arrival a scan leaves."""
     return f"scan:{device_id}:{scan_id}"
+
+
+def walk_in_key(device_id: int, action_id: str) -> str:
+    """Idempotency key of the arrival of somebody without a ticket."""
+    return f"{action_key(device_id, action_id)}:arrival"
+
+
+def action_key(device_id: int, action_id: str) -> str:
+    """Idempotency key of what an action does."""
+    return f"action:{device_id}:{action_id}"
 
 
 def left_behind(

@@ -165,6 +165,14 @@ def project(facts: Iterable[NewFact]) -> State:
     return fold.state()
 
 
+def standing_passages(facts: Iterable[NewFact]) -> frozenset[str]:
+    """Keys of the arrivals and passages that were not taken back."""
+    fold = _Fold()
+    for one in facts:
+        fold.take(one)
+    return frozenset((*fold.proof[Stage.ARRIVED], *fold.passed))
+
+
 class _Fold:
     def __init__(self) -> None:
         # Per stage of the path: what proves it was reached and still counts. Keys of facts, so that undo can name them.

@@ -13,7 +13,7 @@ from b24.store.engine import Tx
 from b24.store.marks import HOT
 from smart_process import names
 from smart_process.admission import Passing, Ticket, decide
-from smart_process.checkin import arrival_key, flag_key, left_behind, moment
+from smart_process.checkin import WALK_IN, action_key, arrival_key, flag_key, left_behind, moment, walk_in_key
 from smart_process.facts import Kind, NewFact, State, passage_key, project
 from smart_process.people import Identity
 from smart_process.schema import FLAGS
@@ -88,11 +88,6 @@ class Done:
     seat: Seat | None = None
 
 
-def action_key(device: Device, action_id: str) -> str:
-    """Idempotency key of what an action does."""
-    return f"action:{device.id}:{action_id}"
-
-
 @dataclass
 class _Tray:
     """Flags being worked through: what each participation's facts are so far."""
@@ -114,7 +109,7 @@ class _Tray:
             return refused or Done(Result.UNKNOWN, "unknown")
         so_far = [*self.known[seat.id], *self.facts[seat.id]]
         keys, state = {one.key for one in so_far}, project(so_far)
-        key = action_key(self.device, action.action_id)
+        key = action_key(self.device.id, action.action_id)
         if key in keys or f"{key}:note" in keys:
             return Done(Result.ALREADY, "already", seat)
         new = self._new_facts(action, key, state)
@@ -230,7 +225,12 @@ def annul(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datet
     at = moment(one.set_at, skew=skew, now=now, starts_at=device.starts_at)
     data = {"annuls": arrival, "reason": one.reason, "device": device.name}
     fact = NewFact(
-        Kind.ARRIVAL_ANNULLED, at, device.actor, action_key(device, one.action_id), gate=scan.gate, data=data
+        Kind.ARRIVAL_ANNULLED,
+        at,
+        device.actor,
+        action_key(device.id, one.action_id),
+        gate=scan.gate,
+        data=data,
     )
     facts = [fact, *flag_back(known[seat.id], arrival, fact)]
     states = journal.append(tx, {seat.id: seat.owner}, known, {seat.id: facts}, now=now, priority=HOT)
@@ -249,7 +249,7 @@ def _annul_all(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: 
     if seat.arrived_at is None:
         return Done(Result.ALREADY, "already", seat)
     at = moment(one.set_at, skew=skew, now=now, starts_at=device.starts_at)
-    key, data = action_key(device, one.action_id), {"reason": one.reason, "device": device.name}
+    key, data = action_key(device.id, one.action_id), {"reason": one.reason, "device": device.name}
     fact = NewFact(Kind.ARRIVAL_ANNULLED, at, device.actor, key, data=data)
     journal.record(tx, {seat.id: [fact]}, now=now, priority=HOT)
     return Done(Result.DONE, "annulled", seat)
@@ -316,7 +316,7 @@ def walk_in(tx: Tx, device: Device, one: WalkIn, *, skew: timedelta, now: dateti
 
 
 def _came(device: Device, one: WalkIn, gate: str, at: datetime) -> list[NewFact]:
-    key = action_key(device, one.action_id)
+    key = action_key(device.id, one.action_id)
     host = {"host": one.host} if one.host else {}
     data = {"source": "walk_in", "device": device.name} | host
     passing = Passing(gate, at)
@@ -324,7 +324,7 @@ def _came(device: Device, one: WalkIn, gate: str, at: datetime) -> list[NewFact]
     effects = decide(replace(device.place, gates=(), called_off=False), new, passing).effects
     return [
         NewFact(Kind.REGISTERED, at, device.actor, f"{key}:registered", gate=gate, data=data),
-        *left_behind(device, passing, effects, f"{key}:arrival"),
+        *left_behind(device, passing, effects, walk_in_key(device.id, one.action_id)),
     ]
 
 
@@ -337,7 +337,7 @@ def _kept_walk_in(
         "portal_id": device.portal_id,
         "participation_id": pid,
         "gate": gate,
-        "verdict": "walk_in",
+        "verdict": WALK_IN,
         "first_admitted_at": at,
         "scanned_at": at,
         "received_at": now,

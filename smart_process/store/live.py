@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +12,37 @@ import sqlalchemy as sa
 
 from b24.store.engine import Tx
 from smart_process.attention import VIP
-from smart_process.facts import FAILURES
+from smart_process.checkin import WALK_IN, arrival_key, walk_in_key
+from smart_process.facts import FAILURES, PATH, RANK, Kind, Stage, passage_key, standing_passages
+from smart_process.store import journal
 from smart_process.store import tables as t
 
 SHOWN = 20
 _p, _d, _s, _h, _a = t.participation.c, t.device.c, t.scan.c, t.person.c, t.account.c
-_LET_IN = ("admitted", "conflict")
+_LET_IN = ("admitted", "conflict", WALK_IN)
+_f, _earlier = t.fact.c, t.fact.alias()
+_person = sa.func.coalesce(_p.merged_into, _p.id)
+_PASSED = (_s.device_id, _s.scan_id, _s.gate, _person.label("person"), _s.scanned_at, _s.skew_s)
+_SCANS = t.scan.join(t.device, _d.id == _s.device_id).join(t.participation, _p.id == _s.participation_id)
+_MOVED_BACK = sa.and_(
+    _f.kind == Kind.STAGE_MOVED.value,
+    _f.data["to"].as_string().in_([stage.value for stage in PATH[: RANK[Stage.ARRIVED]]]),
+    sa.exists().where(
+        _earlier.c.participation_id == _f.participation_id,
+        _earlier.c.kind == Kind.ARRIVED.value,
+        _earlier.c.id < _f.id,
+    ),
+)
+_DOUBTFUL = (
+    # People of whose passages one was taken back: only their journal says which of their scans still count.
+    sa.select(_person)
+    .distinct()
+    .select_from(t.fact.join(t.participation, _p.id == _f.participation_id))
+    .where(
+        _p.event_id == sa.bindparam("event_id"),
+        sa.or_(_f.kind == Kind.ARRIVAL_ANNULLED.value, _MOVED_BACK),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -77,33 +104,53 @@ class Through:
 
 
 def by_gate(tx: Tx, event_id: int, now: datetime, minutes: int) -> dict[str, Through]:
-    """Who came through each gate; whose arrival was taken back has not come."""
-    person = sa.func.coalesce(_p.merged_into, _p.id)
-    let_in = (
-        _d.event_id == event_id,
-        _s.verdict.in_((*_LET_IN, "walk_in")),
-        _s.direction == "entry",
-        _p.removed_at.is_(None),
-        sa.or_(_p.arrived_at.is_not(None), _p.merged_into.is_not(None)),
-    )
-    scans = t.scan.join(t.device, _d.id == _s.device_id).join(t.participation, _p.id == _s.participation_id)
-    counted = sa.select(_s.gate, sa.func.count(sa.distinct(person)).label("people")).select_from(scans)
-    people = {row.gate: row.people for row in tx.execute(counted.where(*let_in).group_by(_s.gate))}
+    """Who came through each gate; a passage that was taken back did not happen."""
     since = _first_minute(now, minutes)
-    each = sa.select(_s.gate, person.label("person"), _s.scanned_at, _s.skew_s).select_from(scans)
+    doubtful = set(tx.scalars(_DOUBTFUL, {"event_id": event_id}))
+    still = list(_still_through(tx, event_id, doubtful))
+    rest = _person.not_in(doubtful)
+    counted = _through(event_id, _s.gate, sa.func.count(sa.distinct(_person)).label("people"))
+    people = Counter({row.gate: row.people for row in tx.execute(counted.where(rest).group_by(_s.gate))})
+    people.update(gate for gate, _one in {(row.gate, row.person) for row in still})
+    lately = tx.execute(_through(event_id, *_PASSED).where(rest, _s.received_at >= since)).all()
     passed = {
         (
             row.gate,
             row.person,
             int((row.scanned_at - timedelta(seconds=row.skew_s) - since).total_seconds() // 60),
         )
-        for row in tx.execute(each.where(*let_in, _s.received_at >= since))
+        for row in (*lately, *still)
     }
     came = {gate: [0] * minutes for gate in people}
-    for gate, _person, minute in passed:
+    for gate, _one, minute in passed:
         if 0 <= minute < minutes:
             came[gate][minute] += 1
     return {gate: Through(people[gate], tuple(came[gate])) for gate in sorted(people)}
+
+
+def _through(event_id: int, *columns: Any) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .select_from(_SCANS)
+        .where(
+            _d.event_id == event_id,
+            _s.verdict.in_(_LET_IN),
+            _s.direction == "entry",
+            _p.removed_at.is_(None),
+            sa.or_(_p.arrived_at.is_not(None), _p.merged_into.is_not(None)),
+        )
+    )
+
+
+def _still_through(tx: Tx, event_id: int, people: Collection[int]) -> Iterator[Any]:
+    """Scans of these people that left an arrival or a passage which counts."""
+    if not people:
+        return
+    standing = {pid: standing_passages(known) for pid, known in journal.history(tx, people).items()}
+    for row in tx.execute(_through(event_id, *_PASSED, _s.verdict).where(_person.in_(people))):
+        arrival = (walk_in_key if row.verdict == WALK_IN else arrival_key)(row.device_id, row.scan_id)
+        if {arrival, passage_key(arrival)} & standing[row.person]:
+            yield row
 
 
 def _first_minute(now: datetime, minutes: int) -> datetime:

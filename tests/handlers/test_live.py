@@ -77,6 +77,38 @@ def test_an_arrival_taken_back_has_not_come(door: Door) -> None:
     assert (gates(live(door))["entrance"][0], live(door)["arrived"]) == (0, 0)
 
 
+def test_a_gate_forgets_whose_passage_there_was_taken_back(door: Door) -> None:
+    everywhere = door.enrol(gates=[], name="Обход")
+    both, hall_only, walked = (
+        door.guest(),
+        door.guest("Петров"),
+        {"last_name": "Гость", "first_name": "Без билета"},
+    )
+    here, there = door.a_scan(both.ticket), door.a_scan(both.ticket, gate="Зал")
+    for scan in (here, there, door.a_scan(hall_only.ticket, gate="Зал")):
+        door.call("/api/v1/scans", {"scans": [scan]}, everywhere)
+    walk_in = {"action_id": "w" * 8, "gate": "entrance", "set_at": door.now.isoformat(), **walked}
+    door.call("/api/v1/walk-ins", {"walk_ins": [walk_in]}, everywhere)
+    assert gates(live(door)) == {"entrance": (2, 3, 2, 2), "Зал": (2, 3, 2, 1)}
+    for number, scan in enumerate((there, here)):
+        undo = {
+            "action_id": f"u{number}",
+            "scan_id": scan["scan_id"],
+            "reason": "не тот",
+            "set_at": here["scanned_at"],
+        }
+        door.call("/api/v1/annulments", {"annulments": [undo]}, everywhere)
+        assert gates(live(door))["Зал"][:3] == (1, 3 - number, 1)
+    assert gates(live(door))["entrance"][:3] == (1, 3, 1)
+    door.now += timedelta(minutes=1)
+    door.scan(both.ticket, everywhere, gate="Второй вход")
+    assert {name: one[0] for name, one in gates(live(door)).items()} == {
+        "entrance": 1,
+        "Зал": 1,
+        "Второй вход": 1,
+    }
+
+
 def test_phones_not_heard_of_are_silent_and_their_queue_is_told(door: Door) -> None:
     with door.store.transaction() as tx:
         tx.execute(sa.update(t.device).values(queue=12))
