@@ -164,10 +164,15 @@ SCHEMAS: dict[str, Schema] = {
         ticket={"type": "string", "description": "Walk-ins only."},
     ),
     "Pack": an_object(
-        ["version", "whole", "whole_again_s", "now", "expires_at", "place", "guests", "device"],
+        ["version", "whole", "shelves", "compare_every_s", "now", "expires_at", "place", "guests", "device"],
         version={"type": "string", "description": "For ``since`` of the next call."},
         whole={"type": "boolean", "description": "Everybody; forget what was known before."},
-        whole_again_s={"type": "integer", "description": "After this many seconds ask without ``since``."},
+        shelves={
+            "type": "array",
+            "items": TEXT,
+            "description": "Forget the guests whose numbers begin with one of these letters: all of them come here.",
+        },
+        compare_every_s={"type": "integer", "description": "After this many seconds ask with If-None-Match."},
         now=MOMENT,
         expires_at={"type": "string", "format": "date-time", "description": "Wipe the pack then."},
         place=an_object(
@@ -178,8 +183,8 @@ SCHEMAS: dict[str, Schema] = {
         ),
         guests={
             "type": "array",
-            "description": "Each: number, sealed record, list of locators (8 letters) with wrapped keys.",
-            "items": {"type": "array", "minItems": 3, "maxItems": 3},
+            "description": "Each: number, sealed record, list of locators (8 letters) with wrapped keys, print.",
+            "items": {"type": "array", "minItems": 4, "maxItems": 4},
         },
         others={"type": "array", "items": TEXT, "description": "Numbers of tickets of other events."},
         salt={"type": "string", "description": "base64url; with ``others`` and ``search`` in a whole pack."},
@@ -349,9 +354,21 @@ _PACK = {
             "in": "query",
             "schema": TEXT,
             "description": "The version the phone has: only what changed since.",
-        }
+        },
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "schema": TEXT,
+            "description": "With ``since``: what the phone has, also where nobody learned anything new, is compared. "
+            "A weak tag of 65 prints of 6 bytes as base64url: for each first letter of a number (A–Z a–z 0–9 - _) the "
+            "prints of its guests, for the others the first 6 bytes of their numbers; each group joined by XOR.",
+        },
     ],
-    "responses": {"200": _json(ref("Pack"), "The pack."), **_REFUSED},
+    "responses": {
+        "200": _json(ref("Pack"), "The pack."),
+        "304": {"description": "The phone has it all."},
+        **_REFUSED,
+    },
 }
 _LIVE = {
     "summary": "The door in numbers, for supervisors",

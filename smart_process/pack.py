@@ -25,7 +25,7 @@ import json
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from smart_process import names
 from smart_process.admission import Ticket
 
+SHELVES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+"""A guest stands on the shelf their number begins with: what a phone and the app compare is one print per shelf."""
+PRINT = 6
+"""Bytes of a print."""
 STEP = 64
 """Records are padded to a multiple of this many bytes."""
 TOKEN_LENGTH = 3
@@ -110,16 +114,35 @@ def number_and_key(keys: Keys, ticket: str) -> tuple[str, bytes]:
     return _text(digest[16:25]), digest[:16]
 
 
-def sealed(keys: Keys, guest: Guest) -> list[Any]:
-    """One guest as the pack carries them: number, sealed record, and per token locator (the first eight letters) and
-    wrapped key in one."""
-    number, key = number_and_key(keys, guest.ticket)
-    nonce = secrets.token_bytes(12)
-    plain = json.dumps(_record(guest), ensure_ascii=False, separators=(",", ":")).encode()
-    plain += b" " * (-len(plain) % STEP)
-    record = _text(nonce + AESGCM(key).encrypt(nonce, plain, None))
-    some = tokens(guest) if guest.listed else []
-    return [number, record, [_way(keys, token, number, key) for token in some]]
+@dataclass(frozen=True)
+class Sheet:
+    """One guest ready to be sealed: under which number and key, the record and the tokens that find it."""
+
+    number: str
+    key: bytes
+    plain: bytes
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, keys: Keys, guest: Guest) -> Sheet:
+        """A guest's sheet; the same guest has the same one each time."""
+        number, key = number_and_key(keys, guest.ticket)
+        plain = json.dumps(_record(guest), ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(number, key, plain, tuple(tokens(guest)) if guest.listed else ())
+
+    def print_of(self, keys: Keys) -> bytes:
+        """Tells whether two sheets are the same, and nothing else to who has not the search key."""
+        whole = b"\n".join((self.number.encode(), self.plain, *(token.encode() for token in self.tokens)))
+        return hmac.digest(keys.search, b"print " + whole, "sha256")[:PRINT]
+
+    def sealed(self, keys: Keys) -> list[Any]:
+        """A guest as the pack carries them: number, sealed record, per token locator (the first eight letters) and
+        wrapped key in one, and the print."""
+        nonce = secrets.token_bytes(12)
+        padded = self.plain + b" " * (-len(self.plain) % STEP)
+        record = _text(nonce + AESGCM(self.key).encrypt(nonce, padded, None))
+        ways = [_way(keys, token, self.number, self.key) for token in self.tokens]
+        return [self.number, record, ways, _text(self.print_of(keys))]
 
 
 def _way(keys: Keys, token: str, number: str, key: bytes) -> str:
@@ -185,9 +208,30 @@ def public(keys: Keys) -> Mapping[str, str]:
     return {"salt": _text(keys.salt), "search": _text(keys.search)}
 
 
-def sealed_all(keys: Keys, guests: Sequence[Guest]) -> list[list[Any]]:
+def sheets(keys: Keys, guests: Iterable[Guest]) -> list[Sheet]:
     """Everybody, in an order that tells nothing."""
-    return sorted((sealed(keys, guest) for guest in guests), key=lambda one: str(one[0]))
+    return sorted((Sheet.of(keys, guest) for guest in guests), key=lambda one: one.number)
+
+
+def tag(keys: Keys, some: Iterable[Sheet], other: Iterable[str]) -> str:
+    """What a phone says of the pack it has and the app of the one it would send: a print per shelf, of all guests on
+    it, and one of the numbers of other events."""
+    mixed = dict.fromkeys(SHELVES, 0)
+    for one in some:
+        mixed[one.number[0]] ^= int.from_bytes(one.print_of(keys))
+    rest = 0
+    for number in other:
+        rest ^= int.from_bytes(base64.urlsafe_b64decode(number)[:PRINT])
+    return "".join(_text(one.to_bytes(PRINT)) for one in (*mixed.values(), rest))
+
+
+def differing(one: str, other: str) -> tuple[str, bool]:
+    """The shelves on which two tags differ, and whether the numbers of other events do."""
+    wide = len(_text(bytes(PRINT)))
+    *shelves, others_differ = (
+        one[at : at + wide] != other[at : at + wide] for at in range(0, len(one), wide)
+    )
+    return "".join(shelf for shelf, differs in zip(SHELVES, shelves, strict=True) if differs), others_differ
 
 
 def _text(raw: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from smart_process.facts import Kind
 from smart_process.store import tables as t
@@ -60,6 +61,14 @@ def door(tmp_path: Path) -> Iterator[Door]:
 def scans_of(door: Door) -> list[Any]:
     with door.store.reading() as tx:
         return list(tx.execute(sa.select(t.scan).order_by(t.scan.c.scan_id)))
+
+
+def refreshed(page: Page) -> Response:
+    """The answer to the list's next refresh, asked for at once."""
+    with page.expect_response(re.compile("/api/v1/pack")) as told:
+        page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.wait_for_load_state("networkidle")
+    return told.value
 
 
 def show_codes(page: Page, guests: list[Guest]) -> None:
@@ -219,6 +228,7 @@ def test_a_full_storage_is_said_aloud_and_nothing_is_lost(
     enrol(phone_page, door)
     phone_page.evaluate(
         """() => {
+          window.put = IDBObjectStore.prototype.put;
           IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
         }"""
     )
@@ -232,6 +242,38 @@ def test_a_full_storage_is_said_aloud_and_nothing_is_lost(
     expect_unsent(phone_page, 0)
     expect(phone_page.locator("#stopped")).to_be_hidden()
     assert [arrivals(door, one) for one in (guest, second)] == [1, 1]
+    phone_page.evaluate("() => { IDBObjectStore.prototype.put = window.put; }")
+    refreshed(phone_page)
+    phone_page.context.set_offline(True)
+    phone_page.reload()
+    for one in (guest, second):
+        type_code(phone_page, one.ticket)
+        expect_verdict(phone_page, "already_admitted")
+
+
+def test_names_changed_in_the_portal_reach_the_phone_without_the_whole_list(
+    door: Door, phone_page: Page, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.expect(NO_NETWORK)
+    monkeypatch.setattr("handlers.pack.COMPARE_EVERY", timedelta(0))
+    renamed, gone, *_rest = [door.guest(name) for name in ("Иванов", "Ушёлбек", "Ван", "Гринёва")]
+    add_guest(door.store, door.portal_id, add_event(door.store, door.portal_id))
+    enrol(phone_page, door)
+    assert refreshed(phone_page).status == 304
+    with door.store.transaction() as tx:
+        tx.execute(sa.update(t.person).where(t.person.c.id == renamed.person_id).values(last_name="Петренко"))
+        for table, column in ((t.fact, t.fact.c.participation_id), (t.participation, t.participation.c.id)):
+            tx.execute(sa.delete(table).where(column == gone.id))
+    told = refreshed(phone_page).json()
+    assert (told["whole"], len(told["guests"]) < 3) == (False, True)
+    expect(phone_page.locator("#queue")).to_have_attribute("data-list", "3")
+    assert refreshed(phone_page).status == 304
+    phone_page.context.set_offline(True)
+    phone_page.reload()
+    type_code(phone_page, renamed.ticket)
+    expect_verdict(phone_page, "admitted", "Петренко")
+    type_code(phone_page, gone.ticket)
+    expect_verdict(phone_page, "unknown")
 
 
 def test_two_phones_without_network_let_one_ticket_in_one_person_one_case(

@@ -47,14 +47,14 @@ def opened(sealed: str, key: bytes) -> Any:
 def record_of(pack: Any, guest: Guest, keys: Any = None) -> Any:
     """What a phone reads that is shown this guest's ticket."""
     number, key = number_and_key(keys or pack, guest.ticket)
-    return next((opened(sealed, key) for one, sealed, _ in pack["guests"] if one == number), None)
+    return next((opened(sealed, key) for one, sealed, *_ in pack["guests"] if one == number), None)
 
 
 def found(pack: Any, token: str) -> list[str]:
     """Last names of the records a token of the search opens."""
     search, names = raw(pack["search"]), []
     locator = hmac.digest(search, f"find {token}".encode(), "sha256")[:6]
-    for number, sealed, ways in pack["guests"]:
+    for number, sealed, ways, _ in pack["guests"]:
         for way in map(raw, ways):
             if way[:6] == locator:
                 pad = hmac.digest(search, f"open {token} {number}".encode(), "sha256")
@@ -73,7 +73,7 @@ def test_a_ticket_opens_its_own_record_and_no_other(door: Door) -> None:
     assert record_of(pack, two)["arrived_at"] == "2026-11-21T04:05:00+00:00"
     _number, key = number_and_key(pack, one.ticket)
     number, _key = number_and_key(pack, two.ticket)
-    other = next(sealed for which, sealed, _ in pack["guests"] if which == number)
+    other = next(sealed for which, sealed, *_ in pack["guests"] if which == number)
     with pytest.raises(InvalidTag):
         opened(other, key)
 
@@ -122,6 +122,33 @@ def test_a_refresh_brings_who_changed_and_nobody_else(door: Door) -> None:
     newcomer = door.guest("Сидоров")
     door.record(newcomer, Kind.NOTE, text="только что")
     assert record_of(fetched(door, refresh["version"]).json, newcomer, keys=whole)["last_name"] == "Сидоров"
+
+
+def test_what_changed_without_a_fact_comes_with_its_shelf_when_compared(door: Door) -> None:
+    guests = [door.guest(name) for name in ("Ахметова", "Бекова", "Ван", "Гринёва")]
+    whole = fetched(door)
+    since, tag = whole.json["version"], whole.headers["ETag"]
+    assert tag.startswith('W/"')
+    same = fetched(door, since, **{"If-None-Match": tag})
+    assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", tag)
+    with door.store.transaction() as tx:
+        renamed = sa.update(t.person).where(t.person.c.id == guests[1].person_id)
+        tx.execute(renamed.values(last_name="Бекова-Ли"))
+    assert fetched(door, since).json["guests"] == [], "no fact tells of a new name"
+    compared = fetched(door, since, **{"If-None-Match": tag})
+    number = number_and_key(whole.json, guests[1].ticket)[0]
+    assert (compared.json["whole"], compared.json["shelves"]) == (False, [number[0]])
+    assert record_of(compared.json, guests[1], keys=whole.json)["last_name"] == "Бекова-Ли"
+    assert fetched(door, since, **{"If-None-Match": compared.headers["ETag"]}).status_code == 304
+    add_guest(door.store, door.portal_id, add_event(door.store, door.portal_id))
+    other = fetched(door, since, **{"If-None-Match": compared.headers["ETag"]}).json
+    assert (other["shelves"], other["guests"], len(other["others"])) == ([], [], 1)
+
+
+@pytest.mark.parametrize("tag", ["x", "*", 'W/""', f'W/"{"A" * 519}"', f'"{"A" * 520}", "b"', '"é"'])
+def test_a_tag_of_another_make_gets_everything(door: Door, tag: str) -> None:
+    door.guest()
+    assert fetched(door, fetched(door).json["version"], **{"If-None-Match": tag}).json["whole"] is True
 
 
 @pytest.mark.parametrize("since", ["x", "AAAAAAAA.1.1", "1.2", "AAAAAAAA.999999999999999999.1"])

@@ -26,8 +26,10 @@ export function tellOfSelf(news) {
   Object.assign(self, news);
 }
 
-export async function call(path, { token, body, timeoutMs = 8000 } = {}) {
+// The answer; null when `tag` says that it is known.
+export async function call(path, { token, body, tag, timeoutMs = 8000 } = {}) {
   const headers = { Accept: "application/json" };
+  if (tag) headers["If-None-Match"] = tag;
   if (token) {
     headers.Authorization = `Bearer ${token}`;
     headers["X-Door-Queue"] = String(self.queue);
@@ -48,6 +50,7 @@ export async function call(path, { token, body, timeoutMs = 8000 } = {}) {
   } catch {
     throw new Failure(0, "no-network", "");
   }
+  if (tag && reply.status === 304) return null;
   const answer = await reply.json().catch(() => null);
   if (reply.ok && answer) return answer;
   if (reply.ok) throw new Failure(0, "unreadable", "");

@@ -7,6 +7,8 @@ const TOKEN_LENGTH = 3;
 const PHONE_TAIL = 4;
 const LOCATOR_LETTERS = 8;
 const MOST_FOUND = 20;
+const SHELVES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const PRINT = 6;
 const encoder = new TextEncoder();
 
 function bytes(text) {
@@ -72,6 +74,7 @@ export class Pack extends EventTarget {
 
   forget() {
     this.head = null;
+    this.unkept = false;
     this.guests = new Map();
     this.ways = new Map();
     this.others = new Set();
@@ -112,9 +115,13 @@ export class Pack extends EventTarget {
     for (const guest of guests) this._put(guest);
   }
 
+  _drop(number) {
+    for (const way of this.guests.get(number)?.ways ?? []) this.ways.get(way.slice(0, LOCATOR_LETTERS))?.delete(number);
+    this.guests.delete(number);
+  }
+
   _put(guest) {
-    const known = this.guests.get(guest.number);
-    for (const way of known?.ways ?? []) this.ways.get(way.slice(0, LOCATOR_LETTERS))?.delete(guest.number);
+    this._drop(guest.number);
     this.guests.set(guest.number, guest);
     for (const way of guest.ways) {
       const locator = way.slice(0, LOCATOR_LETTERS);
@@ -123,40 +130,75 @@ export class Pack extends EventTarget {
     }
   }
 
-  // Ask the app what is new. `busy`: participations whose scans have not been answered yet.
+  // What this phone has, as the app reckons it: see tag() in smart_process/pack.py.
+  _tag() {
+    const mixed = new Map(Array.from(SHELVES, (letter) => [letter, new Uint8Array(PRINT)]));
+    const mix = (into, raw) => raw.slice(0, PRINT).forEach((byte, at) => (into[at] ^= byte));
+    for (const { number, print } of this.guests.values()) if (print) mix(mixed.get(number[0]), bytes(print));
+    const others = new Uint8Array(PRINT);
+    for (const number of this.others) mix(others, bytes(number));
+    return `W/"${[...mixed.values(), others].map(letters).join("")}"`;
+  }
+
+  // Ask the app what is new; once in a while have everything compared. `busy`: participations whose scans have not
+  // been answered yet.
   async refresh(token, busy) {
     const began = Date.now();
-    const wholeAgain = !this.head || began - this.head.wholeAt > this.head.whole_again_s * 1000;
-    const since = wholeAgain ? "" : `?since=${encodeURIComponent(this.head.version)}`;
-    const told = await call(`/api/v1/pack${since}`, { token, timeoutMs: wholeAgain ? 120000 : 10000 });
-    const skew = Math.round((began + Date.now()) / 2 - Date.parse(told.now));
-    const guests = told.guests.map(([number, sealed, ways]) => ({ number, sealed, ways }));
+    const compare = this.head && !(began - this.head.comparedAt < this.head.compare_every_s * 1000);
+    const since = this.head ? `?since=${encodeURIComponent(this.head.version)}` : "";
+    const tag = compare ? this._tag() : "";
+    const told = await call(`/api/v1/pack${since}`, { token, tag, timeoutMs: compare || !since ? 120000 : 10000 });
+    const now = { freshAt: Date.now(), ...(compare || told?.whole ? { comparedAt: Date.now() } : {}) };
+    if (told) await this._learn(told, now, Math.round((began + Date.now()) / 2 - Date.parse(told.now)), busy);
+    else await this._keep({ ...this.head, ...now }, {});
+    this._changed();
+    return this.head.device;
+  }
+
+  async _learn(told, now, skew, busy) {
+    const guests = told.guests.map(([number, sealed, ways, print]) => ({ number, sealed, ways, print }));
     const head = {
+      ...this.head,
+      ...now,
       version: told.version,
-      whole_again_s: told.whole_again_s,
+      compare_every_s: told.compare_every_s,
       expires_at: told.expires_at,
       place: { ...told.place, event: "here", calledOff: told.place.called_off, revoked: false },
       device: told.device,
       skew: Math.abs(skew) < 5000 ? 0 : skew,
-      freshAt: Date.now(),
-      wholeAt: told.whole ? Date.now() : this.head.wholeAt,
-      others: told.whole ? told.others : this.head.others,
-      salt: told.whole ? await hmacKey(bytes(told.salt)) : this.head.salt,
-      search: told.whole ? await hmacKey(bytes(told.search)) : this.head.search,
     };
+    if (told.others) head.others = told.others;
+    if (told.whole) {
+      head.salt = await hmacKey(bytes(told.salt));
+      head.search = await hmacKey(bytes(told.search));
+    }
+    const gone = told.whole ? [] : this._missing(told.shelves, guests);
     if (told.whole) this._take(head, guests);
     else {
-      this.head = head;
+      this.others = new Set(head.others);
+      for (const number of gone) this._drop(number);
       for (const guest of guests) this._put(guest);
     }
     await this._settle(told.whole ? null : guests, busy);
-    this.unkept = false;
-    await this.store.keepPack(head, guests, told.whole).catch(() => {
-      // Full storage: the pack is in memory for as long as the page lives.
+    await this._keep(head, { whole: told.whole, fresh: guests, gone });
+  }
+
+  // Whom this phone has on these shelves and the app does not.
+  _missing(shelves, guests) {
+    const there = new Set(guests.map((guest) => guest.number));
+    return [...this.guests.keys()].filter((number) => shelves.includes(number[0]) && !there.has(number));
+  }
+
+  async _keep(head, { whole = false, fresh = [], gone = [] }) {
+    this.head = head;
+    const news = { whole: whole || this.unkept, fresh, gone };
+    try {
+      await this.store.keepPack(head, [...this.guests.values()], news);
+      this.unkept = false;
+    } catch {
+      // Full storage: the pack is in memory for as long as the page lives, and kept as a whole as soon as there is room.
       this.unkept = true;
-    });
-    this._changed();
-    return told.device;
+    }
   }
 
   // The journal knows better what this phone remembers of guests whose scans have all been answered.

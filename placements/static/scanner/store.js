@@ -68,11 +68,22 @@ class Database {
     return { head, guests, passed };
   }
 
-  keepPack(head, guests, whole) {
+  // Everybody anew where the list was wiped to make room; otherwise who is new and who is gone.
+  keepPack(head, everybody, { whole, fresh, gone }) {
     return this._write([GUESTS, KEPT], (known, kept) => {
-      if (whole) known.clear();
-      for (const guest of guests) known.put(guest);
-      kept.put(head, "head");
+      const keep = (anew) => {
+        if (anew) known.clear();
+        for (const number of gone) known.delete(number);
+        for (const guest of anew ? everybody : fresh) known.put(guest);
+        kept.put(head, "head");
+      };
+      kept.count("head").onsuccess = ({ target }) => {
+        try {
+          keep(whole || !target.result);
+        } catch {
+          target.transaction.abort();
+        }
+      };
     });
   }
 
