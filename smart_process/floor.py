@@ -12,7 +12,7 @@ from typing import Any
 from b24.store.engine import Tx
 from b24.store.marks import HOT
 from smart_process import names
-from smart_process.admission import Passing, Ticket, decide
+from smart_process.admission import Direction, Passing, Ticket, decide
 from smart_process.checkin import WALK_IN, action_key, arrival_key, flag_key, left_behind, moment, walk_in_key
 from smart_process.facts import Kind, NewFact, State, passage_key, project
 from smart_process.people import Identity
@@ -337,9 +337,11 @@ def _kept_walk_in(
         "portal_id": device.portal_id,
         "participation_id": pid,
         "gate": gate,
+        "direction": Direction.ENTRY.value,
         "verdict": WALK_IN,
         "first_admitted_at": at,
         "scanned_at": at,
+        "skew_s": 0,
         "received_at": now,
     }
 

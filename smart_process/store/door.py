@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from b24.store.engine import Store, Tx, insert_of
+from b24.store.hot import Hot
 from smart_process.admission import Ticket
 from smart_process.facts import Passage
 from smart_process.store import tables as t
@@ -116,6 +117,7 @@ _DOOR = (
     .order_by(_p.id)
     .with_for_update(of=t.participation)
 )
+_BY_ONE = Hot(lambda _dialect: _DOOR.where(_p.ticket == sa.bindparam("ticket")))
 _BY_TICKET = _DOOR.where(_p.ticket.in_(sa.bindparam("tickets", expanding=True)))
 _BY_EITHER = _DOOR.where(
     sa.or_(
@@ -171,12 +173,19 @@ def open_door(
     tx: Tx, token_hash: str, tickets: Iterable[str], participation_ids: Iterable[int] = ()
 ) -> tuple[Device | None, list[Seat]]:
     """The device with this token and its portal's seats behind tickets or ids, locked in the order of ids."""
-    ids = list(participation_ids)
-    params: dict[str, Any] = {"token_hash": token_hash, "tickets": list(tickets)}
-    found = tx.execute(_BY_EITHER if ids else _BY_TICKET, params | ({"ids": ids} if ids else {})).all()
+    found = _rows_of(tx, token_hash, list(tickets), list(participation_ids))
     if not found:
         return by_token_hash(tx, token_hash), []
     return device_of_row(found[0]), [_seat(row) for row in found]
+
+
+def _rows_of(tx: Tx, token_hash: str, tickets: list[str], ids: list[int]) -> Sequence[Any]:
+    params: dict[str, Any] = {"token_hash": token_hash, "tickets": tickets}
+    if ids:
+        return tx.execute(_BY_EITHER, params | {"ids": ids}).all()
+    if len(tickets) == 1:
+        return _BY_ONE.run(tx, {"token_hash": token_hash, "ticket": tickets[0]})
+    return tx.execute(_BY_TICKET, params).all()
 
 
 def seats(tx: Tx, portal_id: int, participation_ids: Iterable[int], *, lock: bool = True) -> list[Seat]:
@@ -225,15 +234,17 @@ def keep(tx: Tx, scans: Sequence[Mapping[str, Any]]) -> None:
     """Keep scans with their verdicts. ``SeenBefore`` when one of them is there already."""
     if not scans:
         return
-    rows = scans[0] if len(scans) == 1 else list(scans)
-    if len(tx.execute(_keeping(tx.dialect.name), rows).all()) < len(scans):
+    kept = _KEEP.run(tx, scans[0]) if len(scans) == 1 else tx.execute(_keeping(tx.dialect.name), scans).all()
+    if len(kept) < len(scans):
         raise SeenBefore
 
 
 @cache
-def _keeping(dialect: str) -> sa.Executable:
-    statement: sa.Executable = insert_of(dialect, t.scan).on_conflict_do_nothing().returning(t.scan.c.scan_id)
-    return statement
+def _keeping(dialect: str) -> Any:
+    return insert_of(dialect, t.scan).on_conflict_do_nothing().returning(t.scan.c.scan_id)
+
+
+_KEEP = Hot(_keeping, [column.name for column in t.scan.c])
 
 
 def scan_of_event(tx: Tx, event_id: int, scan_id: str, prefer_device: int) -> Any:

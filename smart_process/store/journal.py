@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from b24.store import marks
 from b24.store.engine import Tx, execute_all, insert
+from b24.store.hot import Hot
 from smart_process.facts import Kind, NewFact, State, project, reached_bits
 from smart_process.store import tables as t
 from smart_process.store.one_write import write_one
@@ -51,13 +52,11 @@ _OWNERS = (
     .with_for_update(of=t.participation)
 )
 _ADD = sa.insert(t.fact)
-_HISTORY = (
-    sa.select(
-        *(t.fact.c[name] for name in ("participation_id", "kind", "at", "actor", "key", "gate", "data"))
-    )
-    .where(t.fact.c.participation_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(t.fact.c.id)
-)
+_FACTS = sa.select(
+    *(t.fact.c[name] for name in ("participation_id", "kind", "at", "actor", "key", "gate", "data"))
+).order_by(t.fact.c.id)
+_HISTORY = _FACTS.where(t.fact.c.participation_id.in_(sa.bindparam("ids", expanding=True)))
+_HISTORY_OF_ONE = Hot(lambda _dialect: _FACTS.where(t.fact.c.participation_id == sa.bindparam("id")))
 _PROJECT = sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id"))
 
 
@@ -138,7 +137,7 @@ def append(
     states = {pid: project([*known[pid], *some]) for pid, some in new.items()}
     rows = [_row(owned[pid], one, now) for pid, some in new.items() for one in some]
     raised = _marks(owned, new, now=now, priority=priority, push=not shadowed)
-    if len(rows) == 1 and raised and tx.dialect.name == "postgresql":
+    if len(rows) == 1 and raised:
         ((pid, state),) = states.items()
         write_one(tx, rows[0], pid, _columns(state, now), raised)
         return states
@@ -168,7 +167,9 @@ def refresh(
 def history(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[NewFact]]:
     """All facts of participations, in the order they were learned."""
     found: dict[int, list[NewFact]] = {pid: [] for pid in participation_ids}
-    for pid, kind, *rest in tx.execute(_HISTORY, {"ids": list(found)}):
+    ids = list(found)
+    rows = _HISTORY_OF_ONE.run(tx, {"id": ids[0]}) if len(ids) == 1 else tx.execute(_HISTORY, {"ids": ids})
+    for pid, kind, *rest in rows:
         found[pid].append(NewFact(Kind(kind), *rest))
     return found
 

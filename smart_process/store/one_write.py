@@ -1,20 +1,20 @@
-"""PostgreSQL: what one fact leaves behind, written in one statement instead of three.
+"""What one fact leaves behind, written with as little ado as a database allows: one statement on PostgreSQL, where each
+is a round trip, and kept statements on SQLite.
 
-An arrival is the write the door waits for; each statement less is a round trip less.
+An arrival is the write the door waits for.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from b24.store import marks
 from b24.store.engine import Tx
+from b24.store.hot import Hot
 from b24.store.tables import mark
 from smart_process.store import tables as t
 
@@ -27,32 +27,47 @@ def write_one(
     marked: Sequence[Mapping[str, Any]],
 ) -> None:
     """Append a fact, store the new projection of its participation, raise one or more marks."""
+    columns = tuple(fact), tuple(projection), tuple(marked[0])
+    if tx.dialect.name == "sqlite":
+        add, store, raised = _three(*columns)
+        add.run(tx, fact)
+        store.run(tx, {**projection, "b_id": participation_id})
+        for row in marked:
+            raised.run(tx, row)
+        return
     params = {f"fact_{name}": value for name, value in fact.items()}
     params |= {f"new_{name}": value for name, value in projection.items()}
     for number, row in enumerate(marked):
         params |= {f"mark{number}_{name}": value for name, value in row.items()}
-    statement = _statement(tuple(fact), tuple(projection), tuple(marked[0]), len(marked))
-    tx.execute(statement, params | {"b_id": participation_id})
+    _one(*columns, len(marked)).run(tx, params | {"b_id": participation_id})
 
 
 @cache
-def _statement(
-    fact: tuple[str, ...], projection: tuple[str, ...], mark_columns: tuple[str, ...], marked: int
-) -> sa.TextClause:
-    """Written out once: SQLAlchemy compiles an insert of several rows anew every time it is executed."""
-    added = sa.insert(t.fact).values(_bound(t.fact, fact, "fact_")).cte("added")
-    rows = [_bound(mark, mark_columns, f"mark{number}_") for number in range(marked)]
-    raised = marks.upsert("postgresql").values(rows).cte("raised")
-    whole = (
-        sa.update(t.participation)
-        .where(t.participation.c.id == sa.bindparam("b_id"))
-        .values(_bound(t.participation, projection, "new_"))
-        .add_cte(added, raised)
+def _three(
+    fact: tuple[str, ...], projection: tuple[str, ...], mark_columns: tuple[str, ...]
+) -> tuple[Hot, Hot, Hot]:
+    return (
+        Hot(lambda _dialect: sa.insert(t.fact).inline(), fact),
+        Hot(lambda _dialect: _PROJECT, projection),
+        Hot(marks.upsert, mark_columns),
     )
-    compiled = whole.compile(dialect=postgresql.dialect(paramstyle="named"))  # type: ignore[no-untyped-call]
-    binds = [sa.bindparam(name, one.value, type_=one.type) for one, name in compiled.bind_names.items()]
-    # In ":name::TYPE" sa.text() does not see the name.
-    return sa.text(re.sub(r"(:\w+)::", r"\1 ::", str(compiled))).bindparams(*binds)
+
+
+_PROJECT = sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id"))
+
+
+@cache
+def _one(
+    fact: tuple[str, ...], projection: tuple[str, ...], mark_columns: tuple[str, ...], marked: int
+) -> Hot:
+    def whole(dialect: str) -> sa.Update:
+        added = sa.insert(t.fact).values(_bound(t.fact, fact, "fact_")).cte("added")
+        rows = [_bound(mark, mark_columns, f"mark{number}_") for number in range(marked)]
+        raised = marks.upsert(dialect).values(rows).cte("raised")
+        projected = _PROJECT.values(_bound(t.participation, projection, "new_"))
+        return projected.add_cte(added, raised)
+
+    return Hot(whole)
 
 
 def _bound(table: sa.Table, columns: Sequence[str], prefix: str) -> dict[str, Any]:
