@@ -86,14 +86,18 @@ def text(entry: Mapping[str, Any], name: str, longest: int, *, required: bool = 
         return ""
     if not isinstance(told, str):
         raise Unreadable
-    kept = "".join(" " if c in "\t\r\n" else c for c in told if c in "\t\r\n" or _is_visible(c)).strip()
+    # Most texts are in order as they are.
+    seen = told if told.isprintable() else "".join(map(_visible, told))
+    kept = seen.strip()
     if len(kept) > longest or (required and not kept):
         raise Unreadable
     return kept
 
 
-def _is_visible(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cc", "Cs"}
+def _visible(character: str) -> str:
+    if character in "\t\r\n":
+        return " "
+    return "" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
 def number(entry: Mapping[str, Any], name: str) -> int | None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, request
 
+from b24 import logs
 from b24.store.engine import Tx
 from handlers import door_auth
 from handlers.envelopes import Unreadable, fields_of, hex_id, moment, number, text
@@ -76,6 +77,7 @@ def _worked(service: Service, name: str, read: Callable[[Mapping[str, Any]], A],
         return device, work(tx, device, readable, skew, now)
 
     device, done = door.settled(service.store, transaction)
+    logs.about(device.portal_id)
     if any(one.result is Result.DONE for one in done):
         service.wake(device.portal_id)
     door_auth.note_contact(service, device, now=now)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
+from b24 import logs
 from handlers import door_auth
 from handlers.envelopes import Unreadable, fields_of, hex_id, moment, number, text
 from smart_process import checkin, door_words
@@ -44,6 +48,7 @@ def blueprint(service: Service) -> Blueprint:
             )
         except DeviceRefused as refused:
             raise door_auth.refusal(refused) from refused
+        logs.about(rulings.device.portal_id)
         if rulings.recorded:
             service.wake(rulings.device.portal_id)
         door_auth.note_contact(service, rulings.device, now=now)
@@ -73,7 +78,14 @@ def seat_json(seat: Seat) -> dict[str, Any]:
 
 def language_of_request() -> str:
     """The language the phone asks for; Russian by default."""
-    return request.accept_languages.best_match(door_words.LANGUAGES) or door_words.LANGUAGES[0]
+    return _language(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(256)
+def _language(asked: str) -> str:
+    """A phone asks for the same with every scan."""
+    wanted = parse_accept_header(asked, LanguageAccept)
+    return wanted.best_match(door_words.LANGUAGES) or door_words.LANGUAGES[0]
 
 
 def _read(entry: Any) -> Scan | None:

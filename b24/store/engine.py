@@ -6,15 +6,18 @@ Transactions open at the edge (request, drain step, command) and commit once; no
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
+T = TypeVar("T")
 Tx = Connection
 """An open transaction; everything below the edge takes one and never commits it."""
 NOT_FOR_EVER = "idle_in_transaction_session_timeout=10s"
@@ -57,6 +60,7 @@ class Store:
         self._mine = threading.local()
         # One writer at a time keeps SQLite's busy waits (and their long tail) out of the door's answers.
         self._writing: threading.Lock | _NoLock = threading.Lock() if self.is_sqlite else _NoLock()
+        self._turns: deque[_Turn[Any]] = deque()
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -66,14 +70,50 @@ class Store:
             RuntimeError: this thread has one open already: the two would wait for each other for ever. A REST
                 call inside a transaction ends here too, because it reserves its rate slot.
         """
-        if getattr(self._mine, "open", False):
-            raise RuntimeError("a transaction is already open in this thread")
-        with self._writing, self.engine.begin() as tx:
+        self._refuse_second()
+        with self._writing, self._begun() as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self) -> Iterator[Tx]:
+        with self.engine.begin() as tx:
             self._mine.open = True
             try:
                 yield tx
             finally:
                 self._mine.open = False
+
+    def _refuse_second(self) -> None:
+        if getattr(self._mine, "open", False):
+            raise RuntimeError("a transaction is already open in this thread")
+
+    def shared(self, work: Callable[[Tx], T]) -> T:
+        """Like ``work`` in a :meth:`transaction` of its own. On SQLite all who wait at the same moment are written
+        together and wait for the disk once; whose work fails leaves nothing, the others' stays.
+        """
+        if not self.is_sqlite:
+            with self.transaction() as tx:
+                return work(tx)
+        self._refuse_second()
+        turn = _Turn(work)
+        self._turns.append(turn)
+        with self._writing:
+            if not turn.over:
+                self._all_turns()
+        return turn.outcome()
+
+    def _all_turns(self) -> None:
+        turns = [self._turns.popleft() for _ in range(len(self._turns))]
+        try:
+            with self._begun() as tx:
+                for turn in turns:
+                    turn.take(tx, alone=len(turns) == 1)
+        except BaseException as error:  # noqa: BLE001 - it is theirs to raise, each of them
+            # Nobody's work is on the disk.
+            for turn in turns:
+                turn.error = error
+        for turn in turns:
+            turn.over = True
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:
@@ -101,6 +141,33 @@ def execute_all(tx: Tx, statement: sa.Executable, rows: Sequence[Mapping[str, An
     """Run a statement for every row. One row goes the short way, which costs the drivers half as much."""
     if rows:
         tx.execute(statement, rows[0] if len(rows) == 1 else rows)
+
+
+class _Turn(Generic[T]):
+    """Work that waits to be written together with others', in the context of who brought it."""
+
+    def __init__(self, work: Callable[[Tx], T]) -> None:
+        self._work, self._context = work, copy_context()
+        self._result: T | None = None
+        self.error: BaseException | None = None
+        self.over = False
+
+    def take(self, tx: Tx, *, alone: bool) -> None:
+        if alone:
+            self._result = self._work(tx)
+            return
+        tx.exec_driver_sql("SAVEPOINT turn")
+        try:
+            self._result = self._context.run(self._work, tx)
+        except Exception as error:  # noqa: BLE001 - raised to who brought the work
+            self.error = error
+            tx.exec_driver_sql("ROLLBACK TO turn")
+        tx.exec_driver_sql("RELEASE turn")
+
+    def outcome(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return cast(T, self._result)
 
 
 class _NoLock:

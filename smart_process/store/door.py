@@ -159,10 +159,13 @@ def settled(store: Store, work: Callable[[Tx, bool], T]) -> T:
     Careless first: most scans are new, so earlier verdicts are read only once a scan proves to be a repeat.
     Also repeated when PostgreSQL broke a deadlock at our cost.
     """
-    for left in reversed(range(TRIES)):
+    try:
+        return store.shared(lambda tx: work(tx, False))
+    except (SeenBefore, sa.exc.OperationalError):
+        pass
+    for left in reversed(range(TRIES - 1)):
         try:
-            with store.transaction() as tx:
-                return work(tx, left < TRIES - 1)
+            return store.shared(lambda tx: work(tx, True))
         except (SeenBefore, sa.exc.OperationalError):
             if not left:
                 raise

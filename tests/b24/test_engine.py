@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from b24.store import engine
-from b24.store.engine import DatabaseAway, Store
+from b24.store.engine import DatabaseAway, Store, Tx
 from b24.store.tables import portal
 from tests.b24.conftest import NOW, World, grant
+from tests.eventually import eventually
 
 
 def test_transaction_inside_a_transaction_is_a_mistake_and_no_deadlock(either_store: Store) -> None:
@@ -90,3 +91,58 @@ def test_who_sleeps_in_a_transaction_keeps_nobody_waiting(
         assert tx.scalar(sa.text("SELECT value FROM one")) == 5
     sleeper.close()
     others.close()
+
+
+def test_on_sqlite_who_waits_at_the_same_moment_is_written_together(
+    store: Store, make_world: Callable[[Store], World]
+) -> None:
+    make_world(store).install(grant())
+    commits: list[object] = []
+    sa.event.listen(store.engine, "commit", commits.append)
+
+    def named(language: str) -> Callable[[Tx], str]:
+        def work(tx: Tx) -> str:
+            tx.execute(sa.update(portal).values(language=sa.func.coalesce(portal.c.language, "") + language))
+            if language == "!":
+                raise ZeroDivisionError
+            return language
+
+        return work
+
+    with ThreadPoolExecutor(4) as pool:
+        with store.transaction() as tx:
+            tx.execute(sa.update(portal).values(language=""))
+            waiting = [pool.submit(store.shared, named(one)) for one in "kr!u"]
+            eventually(lambda: len(store._turns) == 4)
+        told = sorted(one.result() for one in waiting if one is not waiting[2])
+        assert isinstance(waiting[2].exception(), ZeroDivisionError)
+    with store.reading() as tx:
+        kept = str(tx.scalar(sa.select(portal.c.language)))
+    assert (told, sorted(kept), len(commits)) == (["k", "r", "u"], ["k", "r", "u"], 2)
+
+
+def test_nothing_that_did_not_reach_the_disk_is_answered(
+    store: Store, make_world: Callable[[Store], World]
+) -> None:
+    make_world(store).install(grant())
+
+    def work(tx: Tx) -> None:
+        tx.execute(sa.update(portal).values(language="en"))
+
+    def full(tx: Tx) -> None:
+        commits.append(tx)
+        if len(commits) > 1:
+            raise DatabaseAway("COMMIT", None, Exception("the disk is full"))
+
+    commits: list[Tx] = []
+    sa.event.listen(store.engine, "commit", full)
+
+    with ThreadPoolExecutor(2) as pool:
+        with store.transaction():
+            waiting = [pool.submit(store.shared, work) for _ in range(2)]
+            eventually(lambda: len(store._turns) == 2)
+        assert [type(one.exception()) for one in waiting] == [DatabaseAway, DatabaseAway]
+    sa.event.remove(store.engine, "commit", full)
+    with store.reading() as tx:
+        assert tx.scalar(sa.select(portal.c.language)) == "ru"
+    store.shared(work)
