@@ -111,7 +111,7 @@ def _card(row: Row, shown: Mapping[str, Any]) -> list[str]:
     }
     if row["contact_id"]:
         # The portal puts a restored contact back onto the card beside the one that took its place: that is known too.
-        beside = set(row["shadow"].get("contact_ids", [])) - set(row["shadow"].get("_gone_contacts", []))
+        beside = set(row["shadow"].get("contact_ids", [])) - set(row["shadow"].get(picture.GONE_CONTACTS, []))
         expected["contact_ids"] = sorted({row["contact_id"], *beside})
     if row["outcome_kind"] == "deal":
         expected["deal"] = row["outcome_item_id"]
