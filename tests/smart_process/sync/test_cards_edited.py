@@ -110,6 +110,29 @@ def test_a_stage_a_person_chooses_stands(
     assert moved == stages
 
 
+def test_registered_by_hand_is_a_ticket_and_no_mail_until_somebody_sends_it(story: Story) -> None:
+    email = f"hand{story.number}@firm.example"
+    contact_id = story.add_contact("Ручкина", "Вера", email=email)
+    fields = {"title": "Ручкина", "contactId": contact_id, story.binding.parent_event: story.item_id}
+    made = story.rest("crm.item.add", {"entityTypeId": story.eti, "fields": fields})["item"]["id"]
+    story.settle()
+    assert story.seat()["registered_at"] is None
+    story.edit_card(made, stage="registered")
+    story.settle()
+    seat = story.seat()
+    (row,) = [one for one in story.facts(seat["id"]) if one["kind"] == "stage_moved"]
+    assert (row["data"]["to"], row["actor"]) == ("registered", "user:1")
+    assert seat["registered_at"] is not None
+    link = str(story.card()["ticket_link"])
+    assert link == f"{story.service.public_url}/t/{seat['ticket']}"
+    shown = story.rest.http.get(link, timeout=30)
+    assert (shown.status_code, "Вера" in shown.text) == (200, True)
+    assert story.mails(email) == []
+    assert story.presses("resend", made) == {"queued": True}
+    story.settle()
+    assert story.mails(email) == ["ticket"]
+
+
 def test_moves_made_one_after_the_other_are_all_facts(registered: Registered) -> None:
     story, _ = registered
     item_id = story.seat()["item_id"]

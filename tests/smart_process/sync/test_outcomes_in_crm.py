@@ -78,6 +78,34 @@ def test_a_lost_deal_leaves_its_guests_handed_over(handed: Handed) -> None:
     assert (outcome(story)["result"], story.card()["stage"]) == ("lost", "handed")
 
 
+@pytest.mark.parametrize("stage", ["declined", "not_relevant"])
+def test_an_outcome_is_reviewed_after_its_guest_is_moved_off_in_the_portal(
+    handed: Handed, stage: str
+) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    story.edit_card(story.seat()["item_id"], stage=stage)
+    story.settle()
+    seat = story.seat()
+    assert (seat["stage"], seat["cancelled"], story.card()["stage"]) == (stage, True, stage)
+    assert [one["id"] for one in story.deals()] == [deal["id"]]
+    assert outcome(story)["priority"] == "low"
+    assert any("Основания больше нет" in text for text in story.comments(DEAL, deal["id"]))
+
+
+def test_an_untouched_task_is_closed_when_its_guest_turns_out_not_relevant(story: Story) -> None:
+    story.registers(story.guest("Лишний", "Олег"))
+    story.settle()
+    story.arrives(story.seat()["id"])
+    story.move_event("closed")
+    story.settle()
+    assert [task["status"] for task in story.tasks()] == ["2"]
+    story.edit_card(story.seat()["item_id"], stage="not_relevant")
+    story.settle()
+    assert [task["status"] for task in story.tasks()] == ["5"]
+    assert (outcome(story)["state"], story.card()["stage"]) == ("withdrawn", "not_relevant")
+
+
 def test_a_deleted_deal_is_a_decision(handed: Handed) -> None:
     story, _ = handed
     (deal,) = story.deals()
