@@ -63,31 +63,42 @@ def queue(
     earlier = of(tx, participation_id, kind)
     if earlier and (not again or earlier[-1].state in (WAITING, SENDING)):
         return None
-    number = earlier[-1].number + 1 if earlier else 1
+    added = _add(tx, participation_id, kind, earlier[-1].number + 1 if earlier else 1, to, WAITING, now)
+    if added is None:
+        return None
+    marks.mark(tx, added.portal_id, SEND, [added.id], now=now, priority=priority)
+    return int(added.id)
+
+
+def went_before(tx: Tx, participation_id: int, kind: str, *, to: str, now: datetime) -> None:
+    """Note that a mail left in an earlier life of the app, whose data are gone: it is not due again."""
+    if to and not of(tx, participation_id, kind):
+        _add(tx, participation_id, kind, 1, to, SENT, now)
+
+
+def _add(
+    tx: Tx, participation_id: int, kind: str, number: int, to: str, state: str, now: datetime
+) -> sa.Row[Any] | None:
     owner = tx.execute(
         sa.select(t.participation.c.portal_id, t.participation.c.uid).where(
             t.participation.c.id == participation_id
         )
     ).one()
-    row = tx.execute(
+    return tx.execute(
         insert(tx, t.message)
         .values(
             portal_id=owner.portal_id,
             participation_id=participation_id,
             kind=kind,
             number=number,
-            state=WAITING,
+            state=state,
             to_address=to,
             message_id=f"{kind}.{number}.{owner.uid}",
             created_at=now,
         )
         .on_conflict_do_nothing()
-        .returning(t.message.c.id)
+        .returning(t.message.c.id, t.message.c.portal_id)
     ).first()
-    if row is None:
-        return None
-    marks.mark(tx, owner.portal_id, SEND, [row.id], now=now, priority=priority)
-    return int(row.id)
 
 
 def of(tx: Tx, participation_id: int, kind: str) -> Sequence[Message]:

@@ -108,6 +108,15 @@ def give_item(tx: Tx, seat: Participation, item_id: int) -> int | None:
     return None if seat.item_id == item_id else seat.item_id
 
 
+def known_as(tx: Tx, participation_id: int, *, uid: str, ticket: str) -> None:
+    """Give a participation the key and the ticket it had before; what is somebody's already, in any portal, it does not
+    get."""
+    p = t.participation
+    for column, value in ((p.c.uid, uid), (p.c.ticket, ticket)):
+        taken = sa.exists().where(p.alias().c[column.name] == value)
+        tx.execute(sa.update(p).where(p.c.id == participation_id, ~taken).values({column: value}))
+
+
 def knows(tx: Tx, participation_id: int, key: str) -> bool:
     """Whether a fact with this key was recorded: the same submission, form item or action."""
     f = t.fact.c

@@ -105,6 +105,11 @@ def event_by_code(tx: Tx, portal_id: int, code: str) -> Row | None:
     return _first(tx.execute(sa.select(e).where(e.c.portal_id == portal_id, e.c.code == code)))
 
 
+def code_is_free(tx: Tx, code: str) -> bool:
+    """Whether no event of any portal has this code in its links."""
+    return tx.scalar(sa.select(t.event.c.id).where(t.event.c.code == code)) is None
+
+
 def events(tx: Tx, ids: Iterable[int]) -> list[Row]:
     """Events by our ids."""
     return _rows(tx.execute(sa.select(t.event).where(t.event.c.id.in_(list(ids))).order_by(t.event.c.id)))

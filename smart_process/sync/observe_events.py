@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from smart_process.sync.work import Work
 Item = Mapping[str, Any]
 DEFAULT_ZONE = "Asia/Almaty"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_CODE = re.compile(f"[{_ALPHABET}]{{12}}")
 
 
 def new_code() -> str:
@@ -109,12 +111,17 @@ def _stage(now: Picture, before: str) -> str:
 
 
 def _appeared(tx: Tx, work: Work, item_id: int, now: Picture) -> None:
+    code, stage = str(now.get("code") or ""), _stage(now, "planning")
+    # Ours from before the app was removed with its data: the links that guests have go on working.
+    back = bool(_CODE.fullmatch(code)) and store.code_is_free(tx, code)
     event_id = store.add_event(
         tx,
         portal_id=work.portal_id,
         item_id=item_id,
-        code=new_code(),
-        stage=_stage(now, "planning"),
+        code=code if back else new_code(),
+        stage=stage,
+        # What its closing had to do was done then.
+        closed_at=work.now() if back and stage == closing.CLOSED else None,
         shadow=now,
         **columns(now),
     )

@@ -8,7 +8,7 @@ While the answer to a write of ours is missing, the values it carried count as o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,16 @@ from smart_process.people import Identity
 from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import contacts, form_answers, merging, newcomers, observation, picture, stage_moves
+from smart_process.sync import (
+    contacts,
+    form_answers,
+    merging,
+    newcomers,
+    observation,
+    picture,
+    returning,
+    stage_moves,
+)
 from smart_process.sync.existing import existing
 from smart_process.sync.observation import TYPED
 from smart_process.sync.picture import Picture
@@ -138,28 +147,34 @@ def _to_ask(rows: Mapping[int, Any]) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Around:
-    """What belongs to items that appeared: contacts with their phones and mails, and answers of forms by item."""
+    """What belongs to items that appeared: contacts with their phones and mails, answers of forms by item, and what an
+    earlier life of ours left."""
 
     contacts: Mapping[int, Item]
     answers: Mapping[int, Identity]
+    left: returning.Left = field(default_factory=returning.Left)
 
 
 def _around(work: Work, strangers: Mapping[int, Item]) -> Around:
     ids = sorted({picture.number(item.get("contactId")) for item in strangers.values()} - {0})
-    forms = [item_id for item_id, item in strangers.items() if picture.number(item.get("webformId"))]
+    back = {item_id: item for item_id, item in strangers.items() if returning.is_ours(item)}
+    forms = [item_id for item_id, item in strangers.items() if _of_form(item)]
     eti = work.binding.participation.entity_type_id
     replies = work.read({str(one): form_answers.command(eti, one) for one in forms})
     read = {one: form_answers.read(replies[str(one)], work.settings.region) for one in forms}
     answers = {one: typed for one, typed in read.items() if typed is not None}
-    return Around(contacts.cards(work, ids) if ids else {}, answers)
+    return Around(contacts.cards(work, ids) if ids else {}, answers, returning.read(work, back))
+
+
+def _of_form(item: Item) -> bool:
+    """Whether a form's submission made it; one that we took over long ago is ours."""
+    return bool(picture.number(item.get("webformId"))) and not returning.is_ours(item)
 
 
 def _too_early(around: Around, item: Item, last: frozenset[int]) -> bool:
     """A form's activity follows its item (trap 6): who filled it in is worth a few seconds."""
     item_id = int(item["id"])
-    return (
-        bool(picture.number(item.get("webformId"))) and item_id not in around.answers and item_id not in last
-    )
+    return _of_form(item) and item_id not in around.answers and item_id not in last
 
 
 def _changed(tx: Tx, work: Work, row: Mapping[str, Any], look: Look) -> None:
@@ -232,11 +247,16 @@ def _appeared(
             marks.mark(tx, work.portal_id, "pull", [f"{eti}:{parent}"], now=work.now())
         return False
     contact = around.contacts.get(picture.number(item.get("contactId")))
-    guest = around.answers.get(int(item["id"]))
-    placed = newcomers.place(tx, work, item, contact, guest, event["id"])
+    back = returning.is_ours(item)
+    if back:
+        placed = returning.place(tx, work, item, contact, now, moves, event, around.left)
+    else:
+        guest = around.answers.get(int(item["id"]))
+        placed = newcomers.place(tx, work, item, contact, guest, event["id"])
     if placed.surplus:
         # The person takes part already: this card is merged into the one that has the ticket.
         marks.mark(tx, work.portal_id, "merge", [f"{placed.participation_id}:{item['id']}"], now=work.now())
+    if placed.surplus or back:
         return True
     shadow: Picture = {}
     picture.note_form_title(shadow, item)

@@ -46,8 +46,13 @@ def find(work: Work, rows: Sequence[Row]) -> dict[str, int]:
         uid: int(task["id"])
         for uid, reply in replies.items()
         for task in reply["tasks"]
-        if str(task.get("description", "")).strip().endswith(uid)
+        if key_of(task) == uid
     }
+
+
+def key_of(task: Mapping[str, Any]) -> str:
+    """The last line of a task's description: our key, where it is a task of ours."""
+    return str(task.get("description") or "").strip().rpartition("\n")[2]
 
 
 def _command(work: Work, row: Row, bound: Bound) -> Command | None:

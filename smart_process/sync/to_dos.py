@@ -52,7 +52,7 @@ def push(work: Work) -> int:
 
 def _shown(work: Work, rows: Sequence[Row]) -> dict[int, Mapping[str, Any]]:
     """The to-dos of ours that stand at these outcomes' deals."""
-    replies = work.read({str(row["id"]): _list(row) for row in rows})
+    replies = work.read({str(row["id"]): shown_at(row["item_id"]) for row in rows})
     return {
         row["id"]: activity
         for row in rows
@@ -61,9 +61,10 @@ def _shown(work: Work, rows: Sequence[Row]) -> dict[int, Mapping[str, Any]]:
     }
 
 
-def _list(row: Row) -> Command:
+def shown_at(deal_id: int) -> Command:
+    """What to ask for the to-dos of a deal. Source: crm/timeline/activities/activity-base/crm-activity-list.md."""
     return "crm.activity.list", {
-        "filter": {"OWNER_TYPE_ID": DEAL, "OWNER_ID": row["item_id"], "PROVIDER_ID": "CRM_TODO"},
+        "filter": {"OWNER_TYPE_ID": DEAL, "OWNER_ID": deal_id, "PROVIDER_ID": "CRM_TODO"},
         "order": {"ID": "DESC"},
         "select": ["ID", "DESCRIPTION", "DEADLINE", "COMPLETED"],
     }

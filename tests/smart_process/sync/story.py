@@ -521,6 +521,16 @@ class Story:
         """Participation cards of this event in the portal."""
         return self.items(self.eti, **{self.binding.parent_event: self.item_id})
 
+    def cards_of(self) -> dict[str, dict[str, Any]]:
+        """Participation cards of this event by their guests' surnames, without what every write changes."""
+        passing = {"updatedTime", "updatedBy", "lastActivityTime", "lastActivityBy"}
+        return {
+            str(one["title"]).partition(" ")[0]: {
+                name: value for name, value in one.items() if name not in passing
+            }
+            for one in self.cards()
+        }
+
     def card(self) -> dict[str, Any]:
         """The only participation card of this event, by our names; ``stage`` is our key."""
         (item,) = self.cards()
