@@ -31,17 +31,23 @@ REFUSED = "refused"
 
 
 def becomes_task(tx: Tx, row: Row, said: str, settings: Settings, now: datetime) -> None:
-    """Let a task stand in for a deal the portal has just refused; ``said`` is the portal's text, perhaps HTML."""
+    """Let a task stand in for a deal the portal has just refused; ``said`` is the portal's text, perhaps HTML.
+
+    The task that stood in so far goes on, unless it is closed already: nobody is asked twice because an administrator
+    saved what did not help.
+    """
     refused = {"said": plain(said), "tried": tried_with(settings)}
-    store.change(
-        tx,
-        row,
-        now=now,
-        urgency=marks.HOT,
-        kind=TASK,
-        content={**row["content"], REFUSED: refused},
-        explanation=f"{row['explanation']}\n{words(refused, settings)}",
-    )
+    values: dict[str, Any] = {
+        "content": {**row["content"], REFUSED: refused},
+        "explanation": f"{row['explanation']}\n{words(refused, settings)}",
+    }
+    before = store.stood_in(tx, row)
+    if before is None:
+        store.change(tx, row, now=now, urgency=marks.HOT, kind=TASK, **values)
+        return
+    store.change(tx, row, now=now, state=store.WITHDRAWN)
+    values |= {name: row[name] for name in ("rule", "rules_version", "priority")}
+    store.change(tx, before, now=now, urgency=marks.HOT, state=store.LIVE, **values)
 
 
 def stands(row: Row, settings: Settings) -> bool:

@@ -184,6 +184,28 @@ def refused(tx: Tx, portal_id: int) -> list[Row]:
     return [row for row in found if row["content"].get("refused")]
 
 
+def stood_in(tx: Tx, row: Row) -> Row | None:
+    """The open task that stood in for a refused deal of the same subject until this deal was to take its place."""
+    o = t.outcome
+    found = _rows(
+        tx,
+        sa.select(o)
+        .where(
+            o.c.event_id == row["event_id"],
+            o.c.subject == row["subject"],
+            o.c.state == SUPERSEDED,
+            o.c.kind == "task",
+            o.c.item_id.is_not(None),
+            o.c.result.is_(None),
+        )
+        .order_by(o.c.id.desc())
+        .limit(1),
+    )
+    return next(
+        (one for one in found if one["content"].get("refused") and not one["shadow"].get("closed")), None
+    )
+
+
 def open_ones(tx: Tx, portal_id: int) -> list[Row]:
     """Live outcomes with a deal or task about which nothing is decided yet: id, owner, shadow."""
     o = t.outcome

@@ -6,7 +6,6 @@ through the journal. :meth:`Story.settle` lets events arrive and drains until no
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,18 +20,16 @@ import sqlalchemy as sa
 from app import create_app
 from b24 import portals
 from b24.limits import Limits
-from b24.page_session import HEADER
 from b24.sandbox.crm import conversion, duplicates
 from b24.sandbox.crm.schema import read_schema
 from b24.sandbox.crm.store import find
 from b24.sandbox.server import Sandbox
 from b24.store import marks
 from b24.store.tables import mark as mark_table
-from placements.session import TOKEN_HEADER
 from smart_process import registration
 from smart_process.facts import Kind, NewFact
 from smart_process.people import Identity, email_of, phone_of
-from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD, PLACEMENTS, Binding
+from smart_process.schema import COMPANY, CONTACT, DEAL, LEAD, Binding
 from smart_process.service import Service
 from smart_process.settings import Settings, Smtp
 from smart_process.store import events, journal, setups
@@ -366,23 +363,6 @@ class Story:
         made = self.rest("crm.item.add", {"entityTypeId": COMPANY, "fields": {"title": title, "fm": fm}})
         return int(made["item"]["id"])
 
-    def presses(self, button: str, item_id: int) -> Any:
-        """The administrator opens a guest's tab on a participation card and presses a button; what our app answers."""
-        kind = self.binding.participation.entity_type_id
-        place = next(one for one in PLACEMENTS if one.name == "participation")
-        code = place.code_in({"participation": kind})
-        ours = next(one for one in self.rest.control("apps", method="GET") if one["installer_url"])
-        options = {"user_id": 1, "placement": code, "options": {"ID": str(item_id)}}
-        opened = self.rest.control(f"apps/{ours['id']}/open", options)
-        query, fields = opened["url"].partition("?")[2], dict(opened["fields"])
-        page = f"{self.service.public_url}/b24/placement/participation?{query}"
-        shown = self.rest.http.post(page, data=fields, timeout=30)
-        found = re.search(r'data-session="([^"]+)"', shown.text)
-        assert found, shown.text
-        headers = {HEADER: found[1], TOKEN_HEADER: fields["AUTH_ID"]}
-        address = f"{self.service.public_url}/b24/api/participation/{button}"
-        return self.rest.http.post(address, json={}, headers=headers, timeout=30).json()
-
     def delete(self, entity_type_id: int, item_id: int) -> None:
         """Somebody deletes a card."""
         self.rest("crm.item.delete", {"entityTypeId": entity_type_id, "id": item_id})
@@ -520,16 +500,6 @@ class Story:
     def cards(self) -> list[dict[str, Any]]:
         """Participation cards of this event in the portal."""
         return self.items(self.eti, **{self.binding.parent_event: self.item_id})
-
-    def cards_of(self) -> dict[str, dict[str, Any]]:
-        """Participation cards of this event by their guests' surnames, without what every write changes."""
-        passing = {"updatedTime", "updatedBy", "lastActivityTime", "lastActivityBy"}
-        return {
-            str(one["title"]).partition(" ")[0]: {
-                name: value for name, value in one.items() if name not in passing
-            }
-            for one in self.cards()
-        }
 
     def card(self) -> dict[str, Any]:
         """The only participation card of this event, by our names; ``stage`` is our key."""

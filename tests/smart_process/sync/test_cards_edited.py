@@ -11,6 +11,7 @@ import pytest
 from smart_process.facts import Kind
 from smart_process.provision import renewal
 from smart_process.schema import flag_field
+from tests.smart_process.sync import our_pages
 from tests.smart_process.sync.story import LINES, Guest, Story, writes
 
 
@@ -128,7 +129,7 @@ def test_registered_by_hand_is_a_ticket_and_no_mail_until_somebody_sends_it(stor
     shown = story.rest.http.get(link, timeout=30)
     assert (shown.status_code, "Вера" in shown.text) == (200, True)
     assert story.mails(email) == []
-    assert story.presses("resend", made) == {"queued": True}
+    assert our_pages.press(story, "resend", made) == {"queued": True}
     story.settle()
     assert story.mails(email) == ["ticket"]
 
