@@ -19,6 +19,7 @@ from b24.store import marks
 from b24.store.tables import mark, metadata
 from handlers.gathering import WINDOWS
 from smart_process.store import setups
+from smart_process.sync.drain import drain
 from tests.eventually import eventually
 from tests.portal_and_app import PortalAndApp, Served, make_web, portal_and_app
 from tests.source_tree import ROOT
@@ -277,11 +278,29 @@ def test_after_removal_an_installation_finds_the_same_objects(tmp_path: Path) ->
         place.rest.close()
 
 
-def test_an_update_brings_the_new_application_token_and_asks_for_the_schema(tmp_path: Path) -> None:
+def bindings(place: PortalAndApp) -> set[tuple[str, str]]:
+    """What the portal tells us about, and our tabs in it."""
+    client = place.service.portals.client(place.portal_id)
+    told = {
+        ("offline" if int(one.get("offline") or 0) else "online", str(one["event"]).upper())
+        for one in client.call("event.get")
+    }
+    return told | {("placement", str(one["placement"])) for one in client.call("placement.get")}
+
+
+def test_an_update_brings_the_new_application_token_and_binds_again_what_it_took(tmp_path: Path) -> None:
     with Sandbox(Options(port=0, seed="empty", limits=False, pages=False)) as sandbox:
         place = portal_and_app(sandbox, f"sqlite:///{tmp_path / 'app.db'}")
         place.install()
-        token = place.opened()["fields"]["AUTH_ID"]
+        token, before = place.opened()["fields"]["AUTH_ID"], bindings(place)
+        client = place.service.portals.client(place.portal_id)
+        for one in client.call("event.get"):
+            kind = "offline" if int(one.get("offline") or 0) else "online"
+            asked = {"event": one["event"], "handler": one["handler"], "event_type": kind}
+            client.call("event.unbind", asked, write=True)
+        for one in client.call("placement.get"):
+            client.call("placement.unbind", {"PLACEMENT": one["placement"]}, write=True)
+        assert bindings(place) == set()
         update = {
             "event": "ONAPPUPDATE",
             "data[VERSION]": "2",
@@ -297,4 +316,7 @@ def test_an_update_brings_the_new_application_token_and_asks_for_the_schema(tmp_
         assert portal is not None
         assert portal.application_token == "a" * 32
         assert ("provision", "0") in waiting(place)
+        drain(place.service, place.portal_id)
+        assert bindings(place) == before
+        assert before
         place.rest.close()
