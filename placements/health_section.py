@@ -17,7 +17,7 @@ from b24.store import calls, marks
 from b24.store.calls import Wanted
 from placements import viewing
 from placements.session import PageSession, administering, page_api, problem
-from smart_process import held_work, refusals
+from smart_process import checkup, held_work, refusals
 from smart_process.card_paths import card_path
 from smart_process.language import Translator, day, translator, viewers_moment, viewers_zone
 from smart_process.schema import Words
@@ -33,6 +33,8 @@ MAIL_KINDS = {
     "materials": "Материалы",
     "missed": "Письма не пришедшим",
 }
+SHOWN_BELOW = ("held:", "twin:")
+"""Findings of the check that the section tells in full further down."""
 SHOWN = 50
 """Held objects and mails on the page; how many there are is said beside them."""
 
@@ -139,6 +141,9 @@ def _work(service: Service, session: PageSession, viewer: Client) -> str:
     return render_template(
         "settings/_work.html",
         _=_,
+        wrong=[
+            one.words(_) for one in checkup.check(service, portal_id) if not one.key.startswith(SHOWN_BELOW)
+        ],
         waiting=waiting,
         lag_s=round(lag_s),
         groups=[

@@ -83,6 +83,7 @@ def test_a_deleted_field_and_tab_are_named_and_put_right_by_a_click(place: Porta
     shown = page(place, "health", "GET").get_json()["html"]
     assert "Удалено поле" in shown
     assert 'data-act="repair"' in shown
+    assert "Удалено поле" in settings_part(place, "health/work")
     code, said = console(place, "--json", "--lang", "en")
     (report,) = json.loads(said)["portals"]
     assert code == 1
@@ -115,6 +116,8 @@ def test_a_deleted_stage_is_named_and_made_again_by_a_click(place: PortalAndApp)
     (finding,) = checkup.check(place.service, 1)
     assert finding.key == "schema:stage:participation:engaged"
     assert "Удалена стадия" in finding.words(translator("ru"))
+    assert "Удалена стадия" in settings_part(place, "health/work")
+    assert "Удалена стадия" in console(place)[1]
     assert page(place, "repair").get_json()["done"]
     assert keys(place) == set()
     assert place.binding.participation.stages.keys() == kind.stages.keys()
@@ -126,6 +129,7 @@ def test_a_scope_taken_back_is_named_with_what_to_do_and_nothing_else_is_accused
         assert finding.key == "schema:scope"
         assert "userfieldconfig" in finding.words(translator("ru"))
         assert "установите его заново" in console(place)[1]
+        assert "userfieldconfig" in settings_part(place, "health/work")
     with granted(place, {"placement", "task", "user_basic", "im", "userfieldconfig"}):
         # Without the CRM nothing of it can be looked at: that is no reason to say that it was deleted.
         assert keys(place) == {"schema:scope"}
@@ -203,20 +207,20 @@ def test_a_field_every_deal_must_have_by_now_is_named_before_a_deal_is_refused(p
         assert "«Источник бюджета»" in page(place, "health", "GET").get_json()["html"]
         code, said = console(place)
         assert (code, "«Источник бюджета»" in said, "раздел «Сделки»" in said) == (1, True, True)
-        assert "Обязательные поля без значения: Источник бюджета" in deals_section(place)
+        assert "Обязательные поля без значения: Источник бюджета" in settings_part(place, "sections/deals")
         tabs.change_settings(deal_defaults={name: "Маркетинг"})
         assert keys(place) == set()
-        assert "Обязательные поля без значения" not in deals_section(place)
+        assert "Обязательные поля без значения" not in settings_part(place, "sections/deals")
     finally:
         tabs.change_settings(deal_defaults={})
         place.rest("userfieldconfig.delete", {"moduleId": "crm", "id": made["id"]})
 
 
-def deals_section(place: PortalAndApp) -> str:
-    """The section «Сделки» of the settings, as the administrator's page reads it."""
+def settings_part(place: PortalAndApp, path: str) -> str:
+    """A part of the settings page, as the administrator's page reads it."""
     session = PageSession(1, 1, True, "app").sign(place.service.secrets)
     headers = {HEADER: session, TOKEN_HEADER: place.opened()["fields"]["AUTH_ID"]}
-    reply = place.web.get("/b24/api/settings/sections/deals", headers=headers)
+    reply = place.web.get(f"/b24/api/settings/{path}", headers=headers)
     assert reply.status_code == 200, reply.text
     return str(reply.get_json()["html"])
 
