@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from smart_process.store import decisions, messages, setups
 from smart_process.store import tables as t
 from smart_process.sync import crm_mailing
 from tests.smart_process.sync.story import Row, Story
+from tests.smart_process.sync.test_cut_anywhere import begun_again_until_settled, cut
 
 SENDER = CrmMail(True, "events@vector.example", "Вектор")
 
@@ -135,6 +137,20 @@ def test_an_answer_nobody_noted_is_looked_up_too(story: Story, monkeypatch: pyte
     assert mail(story)["state"] == "sending"
     story.settle()
     assert (mail(story)["state"], len(letters(story, guest.email))) == ("possibly", 1)
+
+
+@pytest.mark.parametrize("executed", [False, True], ids=["before-it-leaves", "after-it-was-executed"])
+def test_killed_again_and_again_every_guest_has_one_mail(story: Story, executed: bool) -> None:
+    guests = [story.guest("Убитых", name, company="") for name in ("Анна", "Борис")]
+    dice = random.Random(5)
+    for guest in guests:
+        story.registers(guest)
+    with cut(story, lambda _call: dice.random() < 0.5, executed=executed):
+        begun_again_until_settled(story)
+    assert [len(letters(story, guest.email)) for guest in guests] == [1, 1]
+    people = [story.person(seat) for seat in story.seats()]
+    assert [len(in_the_card(story, person["contact_id"])) for person in people] == [1, 1]
+    assert story.waiting() == []
 
 
 def test_a_mail_the_portal_has_in_hand_does_not_leave_another_way_as_well(story: Story) -> None:
