@@ -1,4 +1,5 @@
-"""The section «Обмен с CRM» in a real browser: what waits for a person, giving it up, finding a call."""
+"""Sections of the settings in a real browser: «Обмен с CRM» – what waits for a person, giving it up, finding a call;
+«Почта» – the portal sends the mails."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from b24.store import marks
+from smart_process.settings import CrmMail, Smtp
 from tests.e2e.portal_desk import Desk
 from tests.portal_and_app import Served
 from tests.tab_world import Tabs, served_tabs
@@ -31,12 +33,18 @@ def held(tabs: Tabs) -> None:
             marks.hold(tx, one, reason="permanent", error="ACCESS_DENIED: нет", now=now)
 
 
-def health(tabs: Tabs, page: Page) -> FrameLocator:
-    """The settings page, opened from the app's main page, with the section open."""
+def opened(tabs: Tabs, page: Page) -> FrameLocator:
+    """The settings page, opened from the app's main page."""
     desk = Desk(page, tabs.place.sandbox.url)
     frame = desk.open(f"/marketplace/app/{tabs.place.app['id']}/").frame_locator("iframe.app-frame")
     frame.get_by_role("button", name="Настройки", exact=True).first.click()
     expect(frame.locator("#settings[data-ready]")).to_be_attached()
+    return frame
+
+
+def health(tabs: Tabs, page: Page) -> FrameLocator:
+    """The settings page with the section open."""
+    frame = opened(tabs, page)
     frame.locator("#health > summary").click()
     expect(frame.locator("#calls tr").first).to_be_visible()
     return frame
@@ -61,3 +69,24 @@ def test_work_is_given_up_after_a_question_and_calls_are_found(tabs: Tabs, page:
     expect(frame.get_by_text("Ничего не нашли. Измените условия поиска.")).to_be_visible()
     inside = next(one for one in page.frames if "/b24/settings" in one.url)
     assert inside.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_mails_are_given_to_the_portal_and_tried(tabs: Tabs, page: Page, width: int) -> None:
+    fields = {"NAME": "Асель", "EMAIL": [{"VALUE": f"asel{width}@vector.example", "VALUE_TYPE": "WORK"}]}
+    contact_id = tabs.place.rest("crm.contact.add", {"fields": fields})
+    tabs.change_settings(crm_mail=CrmMail(), smtp=Smtp())
+    page.set_viewport_size({"width": width, "height": 800})
+    frame = opened(tabs, page)
+    section = frame.locator("details.section", has=frame.locator("summary", has_text="Почта"))
+    section.locator("summary").click()
+    section.get_by_label("Через ваш почтовый сервер").check()
+    expect(section.get_by_role("textbox", name="Порт")).to_be_visible()
+    section.get_by_label("Через CRM").check()
+    expect(section.get_by_role("textbox", name="Порт")).to_be_hidden()
+    section.get_by_label("Адрес отправителя").fill("day@vector.example")
+    section.get_by_role("button", name="Сохранить").click()
+    section.get_by_label("адрес контакта для письма").fill(f"asel{width}@vector.example")
+    section.get_by_role("button", name="Отправить проверочное письмо").click()
+    expect(section.locator("#test-said")).to_contain_text(f"карточке контакта № {contact_id}")
+    assert frame.locator("html").evaluate("page => page.scrollWidth <= page.clientWidth")
