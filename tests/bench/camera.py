@@ -34,7 +34,7 @@ WATCH = """() => {
 
 def measure(ready: Prepared) -> list[Figure]:
     """With network (the app is asked first) and without (the phone decides by its pack)."""
-    executable = find_chromium()
+    executable = find_chromium(whole=True)
     assert executable, "no Chromium on this machine"
     with (
         tempfile.TemporaryDirectory() as folder,

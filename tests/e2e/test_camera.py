@@ -53,7 +53,8 @@ def door(tmp_path: Path) -> Iterator[Door]:
 def lenses(chromium: Launch, console: Console) -> Iterator[Page]:
     """A page with two cameras that show nothing of interest."""
     two = f"{CAMERA[1]}=device-count=2"
-    context = chromium(CAMERA[0], two).new_context(**PHONE, permissions=["camera"])
+    # The shell gives every page other ids of the same cameras.
+    context = chromium(CAMERA[0], two, whole=True).new_context(**PHONE, permissions=["camera"])
     context.set_default_timeout(10_000)
     console.watch(context)
     yield context.new_page()

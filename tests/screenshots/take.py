@@ -56,7 +56,7 @@ def main() -> int:
 
 @contextmanager
 def _page(playwright: Playwright, options: dict[str, Any], *flags: str) -> Iterator[Page]:
-    browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *flags])
+    browser = playwright.chromium.launch(executable_path=find_chromium(whole=True), args=[*FLAGS, *flags])
     page = browser.new_context(**options).new_page()
     page.set_default_timeout(SLOW_MS)
     yield page
