@@ -22,7 +22,7 @@ FIRMS = (
     "ИП Омаров;ООО «Уралвентсервис»;ТОО «Жетісу Проект»"
 ).split(";")
 POSITIONS = "директор;инженер;руководитель отдела снабжения;главный энергетик;менеджер проектов".split(";")
-DOOR_CODES = {"page": 777, "form": 747, "walk": 771}
+DOOR_CODES = {"page": 777, "form": 747, "walk": 771, "lead": 775}
 """Telephone codes by which the strangers of each door have numbers of their own."""
 MISTAKES = ("phone", "email", "consent", "position")
 
@@ -81,6 +81,11 @@ class Cast:
     def known(self) -> int:
         """People with a card in the portal who fill in the CRM form."""
         return round(self.guests * 0.08)
+
+    @property
+    def leads(self) -> int:
+        """Strangers whose form makes a lead, on a day with edits."""
+        return max(2, round(self.guests * 0.05))
 
     @property
     def walk_ins(self) -> int:

@@ -107,10 +107,12 @@ def rest_of(demo: Demo) -> Rest:
 
 def _settings(demo: Demo) -> None:
     """What an administrator answers: where mails leave, whose field is the segment, which form is whose."""
-    service, kept = service_of(demo), demo.kept
-    with service.store.reading() as tx:
-        before = setups.read(tx, PORTAL_ID).settings
-    now = replace(
+    change_settings(demo, lambda before: _answered(demo, before))
+
+
+def _answered(demo: Demo, before: Settings) -> Settings:
+    kept = demo.kept
+    return replace(
         before,
         smtp=Smtp(
             host="127.0.0.1",
@@ -124,13 +126,17 @@ def _settings(demo: Demo) -> None:
         fallback_owner_id=before.fallback_owner_id or ADMIN,
         closing_delay_min=0 if demo.playing else Settings().closing_delay_min,
     )
+
+
+def change_settings(demo: Demo, change: Callable[[Settings], Settings]) -> None:
+    """What an administrator saves."""
+    service = service_of(demo)
+    with service.store.reading() as tx:
+        before = setups.read(tx, PORTAL_ID).settings
+    now = change(before)
     if now != before:
-        _write(demo, now)
-
-
-def _write(demo: Demo, settings: Settings) -> None:
-    with service_of(demo).store.transaction() as tx:
-        setups.write_settings(tx, PORTAL_ID, settings, now=service_of(demo).clock())
+        with service.store.transaction() as tx:
+            setups.write_settings(tx, PORTAL_ID, now, now=service.clock())
 
 
 def _segment(demo: Demo) -> SegmentFields:

@@ -166,6 +166,12 @@ class Day:
             values.pop("consent")
             self._demo.portal.control(f"forms/{self._demo.kept.form_id}/submit", values)
         self._say(f"Через CRM-форму: {len(people)}")
+        if self._edits:
+            by_lead = self._edits.leads_come(
+                self._known_people(self._cast.known + self._cast.leads)[self._cast.known :]
+            )
+            self._by_form |= {one.email.lower() for one in by_lead}
+            self._say(f"Через форму, которая делает лиды: {len(by_lead)}")
         self._settle()
 
     def _known_people(self, how_many: int) -> list[Stranger]:

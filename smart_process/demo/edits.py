@@ -1,6 +1,7 @@
 """``demo --play --edits``: colleagues who work in the CRM while the day runs, and do what people do.
 
-They move, rename, merge, delete and restore cards, work on deals and tasks, and some of them are dismissed. Everything
+They move, rename, merge, delete and restore cards, convert leads, work on deals and tasks, and some of them are
+dismissed. Everything
 goes through the portal's REST in their own names, never through the app. Who does what is chosen by the seed and by
 whom a card is about, so a seed plays the same day again. What they typed is remembered and compared at the end.
 """
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smart_process.demo import conference
-from smart_process.demo.cast import Cast
+from smart_process.demo.cast import Cast, Stranger
 from smart_process.demo.doors import Crm
+from smart_process.demo.leads import Leads
 from smart_process.demo.portal import ADMIN, PortalFailed, Rest
 from smart_process.schema import APP, COMPANY, CONTACT, DEAL, FLAGS, flag_field
 
@@ -83,12 +85,20 @@ class Edits:
         self._editors = [int(one["ID"]) for one in order[:EDITORS]]
         self._leaving = [int(one["ID"]) for one in order[EDITORS : EDITORS + LEAVING]]
         self._rests = {user_id: self._rest_of(user_id) for user_id in (*self._editors, ADMIN)}
+        self._leads = Leads(demo, cast)
         self.typed: dict[Typed, Any] = {}
         self.gone: set[tuple[int, int]] = set()
         self.made: Counter[str] = Counter()
 
     def _rest_of(self, user_id: int) -> Rest:
         return Rest(self._demo.portal.control(f"users/{user_id}/access", {})["webhook_url"])
+
+    def leads_come(self, known: Sequence[Stranger]) -> list[Stranger]:
+        """Strangers and people with a card fill in the form that makes leads; who they are."""
+        people = [*self._cast.strangers("lead", self._cast.leads), *known]
+        self._leads.fill(people)
+        self.made["lead"] += len(people)
+        return people
 
     def close(self) -> None:
         """Close every connection."""
@@ -112,6 +122,8 @@ class Edits:
             chosen += self._chosen(TASKS, SHARE["tasks"], when, self._tasks())
         for user_id in self._rests:
             self._work([one for one in chosen if one.user_id == user_id])
+        if when != "after":
+            self.made["lead_converted"] += self._leads.convert(self._editors[0], when)
         if when == "floor":
             for user_id in self._leaving:
                 self._demo.portal.control(f"users/{user_id}/dismiss", {})

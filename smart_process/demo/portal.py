@@ -75,6 +75,22 @@ class LocalPortal:
             raise PortalFailed(f"{path}: {reply.status_code} {reply.text[:300]}")
         return reply.json()
 
+    def page(self, path: str, form: Mapping[str, str], *, user_id: int) -> None:
+        """What a colleague sends off on a page of the portal.
+
+        Raises:
+            PortalFailed: the page did not take it.
+        """
+        reply = self._session.post(
+            f"{self.origin}{path}",
+            data=form,
+            cookies={"b24sandbox_user": str(user_id)},
+            allow_redirects=False,
+            timeout=WAIT_S,
+        )
+        if reply.status_code >= 400:
+            raise PortalFailed(f"{path}: {reply.status_code} {reply.text[:300]}")
+
 
 class Rest:
     """REST of the portal as an administrator's incoming webhook: what a person does by hand, the demo does here."""

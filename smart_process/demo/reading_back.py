@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smart_process.deciding import ORIGIN
 from smart_process.demo.doors import Crm
 from smart_process.demo.portal import Rest
 from smart_process.schema import APP, CONTACT, DEAL, FLAGS, Binding, flag_field
@@ -52,7 +53,11 @@ def called_twice(rest: Rest, binding: Binding, event_item_id: int, journal: Jour
         for item in crm.items(eti, at_event, ["id", "contactId", "companyId"])
     }
     calls: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for deal in crm.items(DEAL, at_event | {"originatorId": APP}, DEAL_CALLS):
+    others = [int(row["item_id"]) for row in _others_deals(journal)]
+    deals = crm.items(DEAL, at_event | {"originatorId": APP}, DEAL_CALLS) + _by_ids(
+        crm, DEAL, others, DEAL_CALLS
+    )
+    for deal in deals:
         if deal["stageSemanticId"] == "P":
             calls["company", deal["companyId"]].add(f"deal {deal['id']}")
             for contact in deal["contactIds"] or []:
@@ -141,14 +146,33 @@ def _contacts(crm: Crm, journal: Journal) -> list[str]:
 def _deals(rest: Rest, crm: Crm, binding: Binding, event_item_id: int, journal: Journal) -> list[str]:
     select = ["id", "originId", "companyId", "contactIds", "assignedById", *binding.deal.fields.values()]
     items = crm.items(DEAL, {"originatorId": APP, binding.parent_event: event_item_id}, select)
-    ours = {row["uid"]: row for row in journal.outcomes if row["kind"] == "deal" and row["state"] == "live"}
+    live = [row for row in journal.outcomes if row["kind"] == "deal" and row["state"] == "live"]
+    ours = {row["uid"]: row for row in live if not row["content"].get(ORIGIN)}
     found = _unmatched("deal", (str(item["originId"]) for item in items), ours)
+    others = {int(row["item_id"]): row for row in _others_deals(journal)}
+    standing = {int(item["id"]) for item in _by_ids(crm, DEAL, others, ("id",))}
+    found += [f"deal «{row['title']}» is gone" for number, row in others.items() if number not in standing]
     todos = _todos(rest, [int(item["id"]) for item in items])
     for item in items:
         row = ours.get(str(item["originId"]))
         if row is not None:
             found += [f"deal «{row['title']}»: {text}" for text in _deal(binding, item, row, todos)]
     return found
+
+
+def _others_deals(journal: Journal) -> list[Row]:
+    """Live outcomes whose deal a form or a person made."""
+    live = [row for row in journal.outcomes if row["kind"] == "deal" and row["state"] == "live"]
+    return [row for row in live if row["content"].get(ORIGIN)]
+
+
+def _by_ids(crm: Crm, entity_type_id: int, ids: Iterable[int], select: Sequence[str]) -> list[dict[str, Any]]:
+    wanted = sorted(ids)
+    return [
+        item
+        for at in range(0, len(wanted), 50)
+        for item in crm.items(entity_type_id, {"@id": wanted[at : at + 50]}, select)
+    ]
 
 
 def _unmatched(what: str, keys: Iterable[str], ours: Mapping[str, Row]) -> list[str]:

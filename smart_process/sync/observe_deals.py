@@ -87,6 +87,9 @@ def _restored(tx: Tx, work: Work, row: Mapping[str, Any]) -> None:
     store.update(tx, t.outcome, row["id"], item_id=row["item_id"], state=state)
     if state == "live":
         hand_over(tx, work, row, row["item_id"], now, key=f"outcome:{row['id']}:restored:{row['item_id']}")
+        # What was learned while it lay in the bin, and what could not be written into it before.
+        marks.mark(tx, work.portal_id, journal.DECIDE, [f"{row['event_id']}:{row['subject']}"], now=now)
+        outcomes.push(tx, work.portal_id, row["id"], now=now)
 
 
 def _deal(tx: Tx, work: Work, row: Mapping[str, Any], item: Item) -> None:

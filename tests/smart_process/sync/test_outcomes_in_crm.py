@@ -123,8 +123,12 @@ def test_a_deal_restored_from_the_bin_is_ours_again(handed: Handed) -> None:
     (deal,) = story.deals()
     story.delete(DEAL, deal["id"])
     story.settle()
+    story.flags(story.seat()["id"], "materials_requested")
+    story.settle()
     back = story.restore(DEAL, deal["id"])
     story.settle()
+    told = str(story.deals()[0][story.binding.deal.fields["explanation"]])
+    assert ("просит материалы" in told, told) == (True, outcome(story)["explanation"])
     assert (outcome(story)["state"], outcome(story)["item_id"]) == ("live", back)
     assert (story.card()["stage"], story.card()["parentId2"]) == ("handed", back)
     assert [one["id"] for one in story.deals()] == [back]
