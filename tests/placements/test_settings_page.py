@@ -95,6 +95,12 @@ def test_every_section_is_shown(page: Page, key: str) -> None:
     assert "<" in shown["html"]
 
 
+def test_the_section_of_deals_warns_of_the_robots_of_the_funnel(page: Page) -> None:
+    html = page.section("deals")["html"]
+    assert "запускает всех роботов своей стадии" in html
+    assert 'href="/crm/deal/automation/0/"' in html
+
+
 def test_the_page_opens_from_the_main_page_for_administrators_only(page: Page, manager: int) -> None:
     secrets = page.tabs.place.service.secrets
     opened = page.tabs.place.web.post("/b24/settings", data={"page_session": page.session.sign(secrets)})
@@ -374,7 +380,9 @@ def account_rows(tabs: Tabs) -> list[Any]:
 
 
 def test_stages_of_a_funnel_are_those_on_the_way(page: Page) -> None:
-    found = page.get("stages?category=0").get_json()["stages"]
+    answer = page.get("stages?category=0").get_json()
+    found = answer["stages"]
+    assert answer["robots"] == "/crm/deal/automation/0/"
     assert "NEW" in [one["value"] for one in found]
     assert "WON" not in [one["value"] for one in found]
     assert page.get("stages?category=x").status_code == 400
