@@ -84,6 +84,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     ),
     "exit": ("Выход", "Exit", "Шығу"),
     "left": ("Выход отмечен", "Exit noted", "Шығуы белгіленді"),
+    "sound": ("Включить звук", "Turn sound on", "Дыбысты қосу"),
     "torch": ("Фонарик", "Torch", "Қол шам"),
     "camera_next": ("Другая камера", "Other camera", "Басқа камера"),
     "already_since": ("Уже отмечен в {when}", "Already in since {when}", "{when} белгіленген"),
@@ -215,7 +216,6 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "which_line": ("Какое направление?", "Which product line?", "Қай бағыт?"),
     "without_line": ("Без направления", "No line", "Бағытсыз"),
     "saved": ("Записано", "Saved", "Жазылды"),
-    "queue_title": ("Не отправлено", "Not sent", "Жіберілмеген"),
     "queue_text": (
         "Записи лежат в этом телефоне и уйдут сами, когда появится связь.",
         "These entries are kept on this phone and leave by themselves when the network is back.",

@@ -37,6 +37,17 @@ export async function call(path, { token, body, tag, timeoutMs = 8000 } = {}) {
     headers["X-Door-Version"] = self.version;
   }
   if (body) headers["Content-Type"] = "application/json";
+  // Not AbortSignal.timeout(): iPhones that get no newer Safari lack it.
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), timeoutMs);
+  try {
+    return await answered(path, { headers, body, tag, signal: patience.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function answered(path, { headers, body, tag, signal }) {
   let reply;
   try {
     reply = await fetch(path, {
@@ -45,7 +56,7 @@ export async function call(path, { token, body, tag, timeoutMs = 8000 } = {}) {
       body: body ? JSON.stringify(body) : undefined,
       cache: "no-store",
       credentials: "omit",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
   } catch {
     throw new Failure(0, "no-network", "");

@@ -40,6 +40,7 @@ export class Camera extends EventTarget {
     this.seen = new Map();
     this.run = 0;
     document.addEventListener("visibilitychange", () => this._returned());
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this._returned());
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this._lenses());
   }
 
@@ -52,13 +53,17 @@ export class Camera extends EventTarget {
       this.stream = await this._open();
       this.video.srcObject = this.stream;
       await this.video.play();
+      this.refused = false;
     } catch (error) {
+      // Another app has it, a call came in: not a refusal, worth another try when the page is looked at again.
+      this.refused = error.name === "NotAllowedError" || error.name === "SecurityError";
       return this._say(error.name === "NotFoundError" ? "none" : "denied");
     }
     this.detect ??= (await nativeDetector()) ?? wasmDetector(this.vendor);
     this._say("running");
     this.frame = null;
     this.lookedAt = performance.now();
+    this._watchPictures(run);
     this._look(run);
     this._lenses();
   }
@@ -115,20 +120,39 @@ export class Camera extends EventTarget {
 
   // The phone was unlocked or the page came back: a camera taken away meanwhile is started anew.
   _returned() {
-    if (document.visibilityState !== "visible" || this.state === "none" || this.state === "denied") return;
+    if (document.visibilityState !== "visible" || !this.state || this.state === "none" || this.refused) return;
     const track = this.stream?.getVideoTracks()[0];
     if (!track || track.readyState !== "live" || track.muted) this.start();
     else this.video.play().catch(() => this.start());
+  }
+
+  // On iPhones the clock of a frozen picture runs on: where the browser tells of each new picture, that counts.
+  _watchPictures(run) {
+    this.pictureAt = null;
+    const told = () => {
+      if (run !== this.run) return;
+      this.pictureAt = performance.now();
+      this.video.requestVideoFrameCallback(told);
+    };
+    this.video.requestVideoFrameCallback?.(told);
+  }
+
+  get _frozen() {
+    const seen = Math.min(this.lookedAt, this.pictureAt ?? Infinity);
+    return performance.now() - seen > STALLED_MS;
   }
 
   async _look(run) {
     while (run === this.run) {
       // Behind an open dialog somebody is busy with the guest before.
       const watching = document.visibilityState === "visible" && !document.querySelector("dialog[open]");
-      if (!watching) this.lookedAt = performance.now();
-      else if (this.video.readyState >= 2 && this.video.currentTime !== this.frame) await this._read();
+      if (!watching) {
+        this.lookedAt = performance.now();
+        if (this.pictureAt !== null) this.pictureAt = this.lookedAt;
+      }
       // No new picture for seconds: some phones freeze their camera, most of all after the background.
-      else if (performance.now() - this.lookedAt > STALLED_MS) return this.start();
+      else if (this._frozen) return this.start();
+      else if (this.video.readyState >= 2 && this.video.currentTime !== this.frame) await this._read();
       await new Promise((resolve) => setTimeout(resolve, NEXT_LOOK_MS));
     }
   }

@@ -18,14 +18,28 @@ const SIGNALS = {
 
 let audio = null;
 
-// Browsers let a page sound only after somebody touched it.
-export function allowSound() {
-  try {
-    audio ??= new AudioContext();
-    if (audio.state === "suspended") audio.resume().catch(() => {});
-  } catch {
-    audio = null;
-  }
+// Browsers let a page sound only after somebody touched it – an iPhone: lifted the finger – and take the sound away for
+// a call or in the background. The button is there for as long as there is no sound.
+const TOUCHES = ["pointerdown", "pointerup", "touchend", "click", "keydown", "visibilitychange"];
+
+export function wireSound(button) {
+  const draw = () => {
+    button.hidden = !audio || audio.state === "running";
+  };
+  const allow = () => {
+    try {
+      audio ??= new AudioContext();
+      audio.onstatechange = draw;
+      if (audio.state !== "running") audio.resume().catch(() => {});
+    } catch {
+      audio = null;
+    }
+    draw();
+  };
+  // Heard with an iPhone's ringer switched off as well.
+  if (navigator.audioSession) navigator.audioSession.type = "playback";
+  for (const touch of TOUCHES) document.addEventListener(touch, allow);
+  allow();
 }
 
 export function signal(verdict) {

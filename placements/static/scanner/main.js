@@ -4,7 +4,7 @@ import { tellOfSelf } from "./api.js";
 import { Camera } from "./camera.js";
 import { Desk } from "./desk.js";
 import { wireCode, wireColleagues, wireDialogs, wireQueue, wireSearch, wireUndo, wireWalkIn } from "./dialogs.js";
-import { allowSound } from "./feedback.js";
+import { wireSound } from "./feedback.js";
 import { wireLive } from "./live.js";
 import { Outbox } from "./outbox.js";
 import { Pack } from "./pack.js";
@@ -68,8 +68,7 @@ async function start(device) {
   wireUndo(desk);
   wireLive({ token, timeZone });
   describe(device);
-  document.addEventListener("pointerdown", allowSound);
-  document.addEventListener("keydown", allowSound);
+  wireSound(at("sound"));
   keepAwake();
   wireOutbox(outbox, pack);
   await outbox.load();

@@ -24,6 +24,12 @@ function finished(transaction) {
 
 class Database {
   static async open() {
+    const store = new Database();
+    await store._connect();
+    return store;
+  }
+
+  async _connect() {
     const request = indexedDB.open(NAME, 2);
     request.onupgradeneeded = ({ oldVersion }) => {
       const db = request.result;
@@ -32,18 +38,30 @@ class Database {
       db.createObjectStore(PASSED, { keyPath: "participation" });
       db.createObjectStore(KEPT);
     };
-    const store = new Database();
-    store.db = await done(request);
+    const db = await done(request);
     // Another tab brings a newer version of the scanner: do not stand in its way.
-    store.db.onversionchange = () => store.db.close();
-    return store;
+    db.onversionchange = () => db.close();
+    this.db = db;
   }
 
-  async _write(tables, work) {
-    const transaction = this.db.transaction(tables, "readwrite", { durability: "strict" });
-    const ended = finished(transaction);
-    work(...tables.map((name) => transaction.objectStore(name)));
-    await ended;
+  // iPhones drop the connection while the page is in the background: what fails is tried once more over a new one.
+  async _through(work) {
+    try {
+      return await work();
+    } catch (failure) {
+      if (failure?.name === "QuotaExceededError") throw failure;
+      await this._connect();
+      return work();
+    }
+  }
+
+  _write(tables, work) {
+    return this._through(async () => {
+      const transaction = this.db.transaction(tables, "readwrite", { durability: "strict" });
+      const ended = finished(transaction);
+      work(...tables.map((name) => transaction.objectStore(name)));
+      await ended;
+    });
   }
 
   put(record) {
@@ -54,11 +72,15 @@ class Database {
     return this._write([OUTBOX], (outbox) => ids.forEach((id) => outbox.delete(id)));
   }
 
-  async all() {
-    return done(this.db.transaction(OUTBOX).objectStore(OUTBOX).getAll());
+  all() {
+    return this._through(() => done(this.db.transaction(OUTBOX).objectStore(OUTBOX).getAll()));
   }
 
-  async readPack() {
+  readPack() {
+    return this._through(() => this._readPack());
+  }
+
+  async _readPack() {
     const transaction = this.db.transaction([GUESTS, PASSED, KEPT]);
     const [head, guests, passed] = await Promise.all([
       done(transaction.objectStore(KEPT).get("head")),
@@ -72,10 +94,11 @@ class Database {
   keepPack(head, everybody, { whole, fresh, gone }) {
     return this._write([GUESTS, KEPT], (known, kept) => {
       const keep = (anew) => {
+        // First, as some private windows take no keys.
+        kept.put(head, "head");
         if (anew) known.clear();
         for (const number of gone) known.delete(number);
         for (const guest of anew ? everybody : fresh) known.put(guest);
-        kept.put(head, "head");
       };
       kept.count("head").onsuccess = ({ target }) => {
         try {
