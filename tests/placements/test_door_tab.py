@@ -98,7 +98,7 @@ def test_the_live_view_counts_and_plans(tabs: Tabs) -> None:
     tabs.call("event/gates", {"gates": gates})
     text = part(tabs, "live")
     assert "Главный Вход 0 из 0 0 1" in text
-    assert "1 телефонов на входе, нужно 0" in text
+    assert "1 на связи у входа, нужно 0" in text
 
 
 def test_a_rehearsal_is_begun_enrolled_for_and_wiped(tabs: Tabs) -> None:

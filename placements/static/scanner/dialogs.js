@@ -191,7 +191,7 @@ export function wireQueue(outbox, pack, timeZone) {
     const { waiting, offline, lastContact } = outbox;
     const counted = waiting ? say("unsent", { n: waiting }) : say("sent_all");
     at("queue-title").textContent = counted;
-    at("queue-hint").hidden = !waiting;
+    at("queue-hint").hidden = at("send-now").hidden = !waiting;
     at("queue-text").textContent = offline ? `${say("offline")}${waiting ? ` · ${waiting}` : ""}` : counted;
     at("queue").dataset.state = offline ? "offline" : waiting ? "waiting" : "sent";
     at("queue").dataset.unsent = String(waiting);
