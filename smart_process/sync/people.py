@@ -92,6 +92,8 @@ def _settled(case: Case) -> bool:
 
 
 def _wait(work: Work, cases: Sequence[Case]) -> None:
+    if not cases:
+        return
     now = work.now()
     with work.service.store.transaction() as tx:
         for case in cases:

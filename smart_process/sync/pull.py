@@ -154,6 +154,8 @@ def _select(work: Work, entity_type_id: int) -> list[str]:
 def tasks(work: Work) -> int:
     """Read marked tasks of ours: done, reopened, deleted."""
     claimed = work.claim("pull_task", limit=PAGE)
+    if not claimed:
+        return 0
     ours = {one.key: one for one in claimed if one.key.isdigit()}
     with work.service.store.reading() as tx:
         known = {

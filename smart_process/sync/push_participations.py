@@ -95,6 +95,8 @@ def _waits(one: Mark, row: Row) -> bool:
 
 
 def _wait(work: Work, some: Sequence[Mark]) -> None:
+    if not some:
+        return
     now = work.now()
     with work.service.store.transaction() as tx:
         for one in some:
@@ -143,11 +145,13 @@ def _write(work: Work, todo: Mapping[Mark, Row]) -> None:
 
 
 def _nothing_restored(work: Work, rows: Sequence[Row]) -> None:
+    edited = [row for row in rows if picture.EDITED in row["shadow"]]
+    if not edited:
+        return
     with work.service.store.transaction() as tx:
-        for row in rows:
-            if picture.EDITED in row["shadow"]:
-                shadow = {name: value for name, value in row["shadow"].items() if name != picture.EDITED}
-                store.update(tx, t.participation, row["id"], shadow=shadow)
+        for row in edited:
+            shadow = {name: value for name, value in row["shadow"].items() if name != picture.EDITED}
+            store.update(tx, t.participation, row["id"], shadow=shadow)
 
 
 def _slices(writes: Mapping[Mark, Write], size: int) -> Iterator[dict[Mark, Write]]:

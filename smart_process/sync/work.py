@@ -6,7 +6,7 @@ No step holds a transaction while it calls the portal: it reads, closes, calls, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,8 +75,10 @@ class Work:
         self.claimed.extend(found)
         return found
 
-    def finish(self, some: Iterable[Mark]) -> None:
+    def finish(self, some: Collection[Mark]) -> None:
         """These objects are in order as they were claimed."""
+        if not some:
+            return
         with self.service.store.transaction() as tx:
             marks.done(tx, some)
 
