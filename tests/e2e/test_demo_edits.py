@@ -13,6 +13,6 @@ def test_colleagues_work_in_the_crm_while_the_day_runs(tmp_path: Path) -> None:
     assert (result["differences"], result["called_twice"], result["overwritten"]) == (0, 0, 0)
     assert result["typed"] > 0
     # Which edits there are follows from the seed; deletions and merges are among them.
-    assert {"note", "delete_card", "company_merge", "dismissed"} <= {
+    assert {"note", "delete_card", "company_merge", "dismissed", "lead"} <= {
         what for what, times in result["edits"].items() if times
     }
