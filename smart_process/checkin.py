@@ -241,8 +241,10 @@ def check_in(
     for scan in scans:
         if scan.scan_id not in batch.rulings:
             batch.judge(scan)
-    door.keep(tx, batch.kept)
-    _record(tx, batch)
+    known = door.keep_and_recall(tx, batch.kept, batch.facts)
+    if batch.facts:
+        owned = {seat.id: seat.owner for seat in batch.seats.values() if seat.id in batch.facts}
+        journal.append(tx, owned, known, batch.facts, now=batch.now, priority=HOT)
     return Rulings(device, batch.rulings, bool(batch.facts))
 
 
@@ -251,14 +253,6 @@ def _batch(tx: Tx, device: Device, seats: Sequence[Seat], skew: timedelta, now: 
     if any(seat.merged_into for seat in seats):
         living = door.survivors(tx, seats)
     return _Batch(device, living, {seat.ticket: seat.id for seat in seats}, skew, now)
-
-
-def _record(tx: Tx, batch: _Batch) -> None:
-    if not batch.facts:
-        return
-    owned = {seat.id: seat.owner for seat in batch.seats.values() if seat.id in batch.facts}
-    known = journal.history(tx, batch.facts)
-    journal.append(tx, owned, known, batch.facts, now=batch.now, priority=HOT)
 
 
 def _earlier(tx: Tx, device: Device, wanted: Mapping[str, Scan]) -> dict[str, Ruling]:

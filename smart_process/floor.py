@@ -15,6 +15,7 @@ from smart_process import names
 from smart_process.admission import Direction, Passing, Ticket, decide
 from smart_process.checkin import WALK_IN, action_key, arrival_key, flag_key, left_behind, moment, walk_in_key
 from smart_process.facts import Kind, NewFact, State, passage_key, project
+from smart_process.pack import PHONE_TAIL
 from smart_process.people import Identity
 from smart_process.schema import FLAGS
 from smart_process.store import door, journal, participations, people
@@ -349,19 +350,29 @@ def _kept_walk_in(
 def find_people(tx: Tx, event_id: int, query: str) -> list[Any]:
     """People of an event whose name or company has every word of the query, in any order, as part of a word.
 
-    Case and ё/е do not matter; when nothing is found so, names that sound alike are: "ivanov" finds «Иванов».
+    Case and ё/е do not matter; when nothing is found so, names that sound alike are: "ivanov" finds «Иванов». Four
+    digits or more without a letter are the end of a phone number.
     At most 20, those expected first, then by name.
     """
     wanted = fold(query).split()
     if not wanted:
         return []
     everybody = list(door.expected(tx, event_id))
-    found = [row for row in everybody if _has(fold(_told(row)), wanted)]
-    if not found:
+    if tail := _phone_tail(query):
+        found = [row for row in everybody if row.phone.endswith(tail)]
+    else:
+        found = [row for row in everybody if _has(fold(_told(row)), wanted)]
+    if not found and not tail:
         keys = [names.sounds(word) for word in names.words(query)]
         found = [row for row in everybody if keys and _sounds_like(row, keys)]
     found.sort(key=lambda row: (row.arrived_at is not None, row.last_name, row.first_name, row.id))
     return found[:MOST_FOUND]
+
+
+def _phone_tail(query: str) -> str:
+    """The last digits of a query that is a phone number or the end of one: its start is written in many ways."""
+    digits = "".join(one for one in query if one.isdecimal())
+    return digits[-PHONE_TAIL:] if len(digits) >= PHONE_TAIL and not any(map(str.isalpha, query)) else ""
 
 
 def fold(text: str) -> str:

@@ -28,6 +28,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -82,6 +83,11 @@ class Guest:
     notes: tuple[Mapping[str, str], ...] = ()
     listed: bool = True
 
+    @cached_property
+    def spelled(self) -> str:
+        """The name in Latin letters."""
+        return names.latin(f"{self.last_name} {self.first_name}")
+
 
 def fold(text: str) -> str:
     """The form in which texts are compared, here and on the phone: lower case, ё as е, one spelling per letter."""
@@ -91,8 +97,7 @@ def fold(text: str) -> str:
 def tokens(guest: Guest) -> list[str]:
     """Under what a guest is found without a ticket."""
     told = f"{guest.last_name} {guest.first_name} {guest.company}"
-    spelled = names.latin(f"{guest.last_name} {guest.first_name}")
-    found = {word[:TOKEN_LENGTH] for word in _WORD.findall(fold(f"{told} {spelled}"))}
+    found = {word[:TOKEN_LENGTH] for word in _WORD.findall(fold(f"{told} {guest.spelled}"))}
     if len(guest.phone) >= PHONE_TAIL:
         found.add("+" + guest.phone[-PHONE_TAIL:])
     if company := company_token(guest):
@@ -163,7 +168,7 @@ def _record(guest: Guest) -> dict[str, Any]:
         "flags": sorted(state.flags),
         "product_lines": list(guest.product_lines),
         "notes": [dict(note) for note in guest.notes],
-        "also": names.latin(f"{guest.last_name} {guest.first_name}"),
+        "also": guest.spelled,
         "colleagues": company_token(guest),
         "cancelled": state.cancelled,
         "arrived_at": state.arrived_at.isoformat() if state.arrived_at else None,

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from b24.store.engine import Store, Tx, insert_of
 from b24.store.hot import Hot
 from smart_process.admission import Ticket
-from smart_process.facts import Passage
+from smart_process.facts import NewFact, Passage
+from smart_process.store import journal
 from smart_process.store import tables as t
 from smart_process.store.devices import (
     DEVICE_COLUMNS,
@@ -250,6 +251,33 @@ def _keeping(dialect: str) -> Any:
 _KEEP = Hot(_keeping, [column.name for column in t.scan.c])
 
 
+def keep_and_recall(
+    tx: Tx, scans: Sequence[Mapping[str, Any]], participation_ids: Iterable[int]
+) -> dict[int, list[NewFact]]:
+    """:func:`keep` scans and read the journal of participations; for one of each PostgreSQL does both at once."""
+    ids = list(participation_ids)
+    if tx.dialect.name != "postgresql" or (len(scans), len(ids)) != (1, 1):
+        keep(tx, scans)
+        return journal.history(tx, ids) if ids else {}
+    rows = _KEEP_AND_RECALL.run(tx, {**scans[0], "recalled": ids[0]})
+    if not rows[0].kept:
+        raise SeenBefore
+    return {ids[0]: [journal.fact_of(row) for row in rows if row.kind is not None]}
+
+
+def _keeping_and_recalling(dialect: str) -> Any:
+    values = {column.name: sa.bindparam(column.name, type_=column.type) for column in t.scan.c}
+    kept = _keeping(dialect).values(values).cte("kept")
+    counted = sa.select(sa.func.count()).select_from(kept).scalar_subquery()
+    always = sa.select(sa.literal(1).label("one")).subquery()
+    facts = always.outerjoin(t.fact, t.fact.c.participation_id == sa.bindparam("recalled"))
+    columns = counted.label("kept"), *journal.FACT_COLUMNS
+    return sa.select(*columns).select_from(facts).order_by(t.fact.c.id)
+
+
+_KEEP_AND_RECALL = Hot(_keeping_and_recalling)
+
+
 def scan_of_event(tx: Tx, event_id: int, scan_id: str, prefer_device: int) -> Any:
     """A scan by any device of an event; the given device's own when two devices used one id."""
     return tx.execute(
@@ -262,7 +290,7 @@ def scan_of_event(tx: Tx, event_id: int, scan_id: str, prefer_device: int) -> An
 
 
 def expected(tx: Tx, event_id: int) -> Iterable[Any]:
-    """Everybody of an event: ids, names, company, position, stage, arrival."""
+    """Everybody of an event: ids, names, company, position, phone, stage, arrival."""
     return tx.execute(
         sa.select(
             _p.id,
@@ -270,6 +298,7 @@ def expected(tx: Tx, event_id: int) -> Iterable[Any]:
             _h.first_name,
             _h.company_name,
             _h.position,
+            _h.phone,
             _p.stage,
             _p.arrived_at,
             _p.cancelled,

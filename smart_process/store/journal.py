@@ -52,9 +52,11 @@ _OWNERS = (
     .with_for_update(of=t.participation)
 )
 _ADD = sa.insert(t.fact)
-_FACTS = sa.select(
-    *(t.fact.c[name] for name in ("participation_id", "kind", "at", "actor", "key", "gate", "data"))
-).order_by(t.fact.c.id)
+FACT_COLUMNS = tuple(
+    t.fact.c[name] for name in ("participation_id", "kind", "at", "actor", "key", "gate", "data")
+)
+"""What :func:`fact_of` makes a fact of."""
+_FACTS = sa.select(*FACT_COLUMNS).order_by(t.fact.c.id)
 _HISTORY = _FACTS.where(t.fact.c.participation_id.in_(sa.bindparam("ids", expanding=True)))
 _HISTORY_OF_ONE = Hot(lambda _dialect: _FACTS.where(t.fact.c.participation_id == sa.bindparam("id")))
 _PROJECT = sa.update(t.participation).where(t.participation.c.id == sa.bindparam("b_id"))
@@ -169,9 +171,14 @@ def history(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[NewFact]
     found: dict[int, list[NewFact]] = {pid: [] for pid in participation_ids}
     ids = list(found)
     rows = _HISTORY_OF_ONE.run(tx, {"id": ids[0]}) if len(ids) == 1 else tx.execute(_HISTORY, {"ids": ids})
-    for pid, kind, *rest in rows:
-        found[pid].append(NewFact(Kind(kind), *rest))
+    for row in rows:
+        found[row.participation_id].append(fact_of(row))
     return found
+
+
+def fact_of(row: Any) -> NewFact:
+    """A fact from a row with ``FACT_COLUMNS``."""
+    return NewFact(Kind(row.kind), row.at, row.actor, row.key, row.gate, row.data)
 
 
 def subject_of(company_id: int | None, person_id: int) -> str:

@@ -336,12 +336,15 @@ def search(door: Door, query: str, token: str | None = None) -> list[str]:
         ("zzz", []),
         ("ромашка", ["Семёнов"]),
         ("луч семёнов", []),
+        ("45-67", ["Сергеева"]),
+        ("8 (701) 123 45 67", ["Сергеева"]),
+        ("4568", []),
     ],
 )
 def test_people_are_found_by_parts_in_any_order_whatever_case(
     door: Door, query: str, found: list[str]
 ) -> None:
-    door.guest("Сергеева", first_name="Анна", company_name="ТОО «Луч»")
+    door.guest("Сергеева", first_name="Анна", company_name="ТОО «Луч»", phone="+77011234567")
     door.guest("Семёнов", first_name="Олег")
     door.guest("Сергеева", event_id=add_event(door.store, door.portal_id))
     assert search(door, query) == found
