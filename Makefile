@@ -5,7 +5,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test lint lock pictures chaos bench
 PYTHON_HERE := .venv/bin/python
-WORKERS ?= 4
+# Tests that wait for a portal, a browser or another process use little of a core: more workers than cores.
+WORKERS ?= 6
 
 help:
 	@echo 'make demo   the app with a local portal and a partner conference in it; Ctrl-C ends it'

@@ -44,8 +44,24 @@ __all__ = [
 
 IN_CI = os.environ.get("CI") == "1"
 HERE = Path(__file__).parent
-# Under xdist these start first: they are the longest, and the last file to start decides when the suite ends.
-SLOW_FIRST = ("e2e", "chaos", "b24/sandbox/test_ui", "b24/sandbox/test_frame")
+# Under xdist these start first, in this order: the longest, and the last file to start decides when the suite ends.
+SLOW_FIRST = (
+    "smart_process/sync/test_lost_answers",
+    "e2e/test_demo_play",
+    "e2e/test_demo_command",
+    "chaos",
+    "e2e/test_demo_edits",
+    "smart_process/sync/test_outcomes_in_crm",
+    "smart_process/test_provision",
+    "smart_process/sync",
+    "e2e",
+    "bench",
+    "b24/sandbox/test_ui",
+    "b24/sandbox/test_frame",
+    "b24/test_migrate",
+    "placements",
+    "handlers",
+)
 
 # No deadline: a shared machine pauses. In CI the same examples every time, so that a red run is repeatable.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -56,7 +72,11 @@ hypothesis.settings.load_profile("ci" if IN_CI else "here")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the long files first when several workers share the suite; a plain run keeps its order."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(SLOW_FIRST))
+        items.sort(key=lambda item: _place(item.path.relative_to(HERE).as_posix()))
+
+
+def _place(path: str) -> int:
+    return next((at for at, start in enumerate(SLOW_FIRST) if path.startswith(start)), len(SLOW_FIRST))
 
 
 def _is_here(host: object) -> bool:
