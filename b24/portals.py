@@ -65,7 +65,7 @@ def by_id(tx: Tx, secrets: Secrets, portal_id: int) -> Portal | None:
 
 def by_member(tx: Tx, secrets: Secrets, member_id: str) -> Portal | None:
     """The portal with this ``member_id``, in whatever state."""
-    return _read(tx.execute(sa.select(table).where(table.c.member_id == member_id)).first(), secrets)
+    return _read(tx.execute(_BY_MEMBER, {"member_id": member_id}).first(), secrets)
 
 
 def active_ids(tx: Tx) -> list[int]:
@@ -245,8 +245,9 @@ def _tokens(grant: Grant, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-# Built once: it is read before every request to the portal.
+# Built once: a portal is read before every request to it and at every event of its.
 _BY_ID = sa.select(table).where(table.c.id == sa.bindparam("id"))
+_BY_MEMBER = sa.select(table).where(table.c.member_id == sa.bindparam("member_id"))
 
 
 def _read(row: sa.Row[Any] | None, secrets: Secrets) -> Portal | None:

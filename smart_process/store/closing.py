@@ -35,9 +35,12 @@ class Counts:
 
 def lock(tx: Tx, event_id: int) -> Row | None:
     """An event, held until the transaction ends."""
-    e = t.event
-    found = tx.execute(sa.select(e).where(e.c.id == event_id).with_for_update()).mappings().first()
+    found = tx.execute(_LOCK, {"id": event_id}).mappings().first()
     return dict(found) if found else None
+
+
+# Built once: it runs with every decision.
+_LOCK = sa.select(t.event).where(t.event.c.id == sa.bindparam("id")).with_for_update()
 
 
 def set_times(tx: Tx, event_id: int, **times: datetime | None) -> None:

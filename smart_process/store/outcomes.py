@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,9 +33,7 @@ Row = Mapping[str, Any]
 
 def event(tx: Tx, portal_id: int, event_id: int) -> Row | None:
     """One event of a portal."""
-    e = t.event
-    found = tx.execute(sa.select(e).where(e.c.id == event_id, e.c.portal_id == portal_id)).mappings().first()
-    return dict(found) if found else None
+    return _first(tx, _EVENT, id=event_id, portal_id=portal_id)
 
 
 def installer(tx: Tx, portal_id: int) -> int:
@@ -45,9 +44,7 @@ def installer(tx: Tx, portal_id: int) -> int:
 
 def person(tx: Tx, portal_id: int, person_id: int) -> Row | None:
     """One person of a portal."""
-    h = t.person
-    found = tx.execute(sa.select(h).where(h.c.id == person_id, h.c.portal_id == portal_id)).mappings().first()
-    return dict(found) if found else None
+    return _first(tx, _PERSON, id=person_id, portal_id=portal_id)
 
 
 def being_looked_up(tx: Tx, portal_id: int, person_id: int) -> bool:
@@ -73,36 +70,15 @@ def colleagues_mark(tx: Tx, portal_id: int) -> str | None:
 
 def guests(tx: Tx, portal_id: int, event_id: int, subject: str) -> list[Row]:
     """Living participations of a subject at an event, with their people; cancelled ones left out."""
-    p, h = t.participation, t.person
     kind, _, number = subject.partition(":")
-    who = sa.select(h.c.id).where(h.c.portal_id == portal_id)
-    if kind == "company":
-        who = who.where(h.c.company_id == int(number))
-    else:
-        who = who.where(h.c.id == int(number), h.c.company_id.is_(None))
-    return _rows(
-        tx,
-        sa.select(
-            p, h.c.last_name, h.c.first_name, h.c.position, h.c.company_name, h.c.company_id, h.c.contact_id
-        )
-        .join(h, h.c.id == p.c.person_id)
-        .where(
-            p.c.event_id == event_id,
-            p.c.person_id.in_(who),
-            p.c.removed_at.is_(None),
-            p.c.merged_into.is_(None),
-            p.c.cancelled.is_(False),
-        )
-        .order_by(p.c.id),
-    )
+    asked = {"portal_id": portal_id, "event_id": event_id, "number": int(number)}
+    return _rows(tx, _guests(of_company=kind == "company"), asked)
 
 
 def facts(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[tuple[int, NewFact]]]:
     """All facts of participations with their ids, in the order they were learned."""
-    f = t.fact
     found: dict[int, list[tuple[int, NewFact]]] = defaultdict(list)
-    rows = tx.execute(sa.select(f).where(f.c.participation_id.in_(list(participation_ids))).order_by(f.c.id))
-    for row in rows:
+    for row in tx.execute(_FACTS, {"ids": list(participation_ids)}):
         fact = NewFact(Kind(row.kind), row.at, row.actor, row.key, row.gate, row.data)
         found[row.participation_id].append((row.id, fact))
     return found
@@ -110,18 +86,12 @@ def facts(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[tuple[int,
 
 def account(tx: Tx, portal_id: int, company_id: int) -> Row | None:
     """What we know of a CRM company."""
-    a = t.account
-    found = tx.execute(sa.select(a).where(a.c.portal_id == portal_id, a.c.company_id == company_id))
-    row = found.mappings().first()
-    return dict(row) if row else None
+    return _first(tx, _ACCOUNT, portal_id=portal_id, company_id=company_id)
 
 
 def device_names(tx: Tx, event_id: int) -> dict[int, str]:
     """Devices of an event by id."""
-    d = t.device
-    return {
-        row.id: row.name for row in tx.execute(sa.select(d.c.id, d.c.name).where(d.c.event_id == event_id))
-    }
+    return {row.id: row.name for row in tx.execute(_DEVICES, {"event_id": event_id})}
 
 
 def of_subjects(tx: Tx, event_id: int, subjects: Iterable[str]) -> list[Row]:
@@ -129,14 +99,7 @@ def of_subjects(tx: Tx, event_id: int, subjects: Iterable[str]) -> list[Row]:
 
     Live ones are locked until the transaction ends.
     """
-    o = t.outcome
-    return _rows(
-        tx,
-        sa.select(o)
-        .where(o.c.event_id == event_id, o.c.subject.in_(list(subjects)), o.c.state.in_((LIVE, REMOVED)))
-        .order_by(o.c.id)
-        .with_for_update(),
-    )
+    return _rows(tx, _OF_SUBJECTS, {"event_id": event_id, "subjects": list(subjects)})
 
 
 def add(tx: Tx, values: Row) -> int | None:
@@ -278,5 +241,60 @@ def say(tx: Tx, portal_id: int, kind: str, key: str, body: Mapping[str, Any], *,
         marks.mark(tx, portal_id, SAY, [row.id], now=now)
 
 
-def _rows(tx: Tx, statement: sa.Select[Any]) -> list[Row]:
-    return [dict(row) for row in tx.execute(statement).mappings()]
+def _rows(tx: Tx, statement: sa.Select[Any], asked: Mapping[str, Any] | None = None) -> list[Row]:
+    return [dict(row) for row in tx.execute(statement, asked).mappings()]
+
+
+def _first(tx: Tx, statement: sa.Select[Any], **asked: Any) -> Row | None:
+    row = tx.execute(statement, asked).mappings().first()
+    return dict(row) if row else None
+
+
+# What every decision reads is built once: building a statement takes longer than running it.
+_EVENT = sa.select(t.event).where(
+    t.event.c.id == sa.bindparam("id"), t.event.c.portal_id == sa.bindparam("portal_id")
+)
+_PERSON = sa.select(t.person).where(
+    t.person.c.id == sa.bindparam("id"), t.person.c.portal_id == sa.bindparam("portal_id")
+)
+_ACCOUNT = sa.select(t.account).where(
+    t.account.c.portal_id == sa.bindparam("portal_id"), t.account.c.company_id == sa.bindparam("company_id")
+)
+_DEVICES = sa.select(t.device.c.id, t.device.c.name).where(t.device.c.event_id == sa.bindparam("event_id"))
+_FACTS = (
+    sa.select(t.fact)
+    .where(t.fact.c.participation_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(t.fact.c.id)
+)
+_OF_SUBJECTS = (
+    sa.select(t.outcome)
+    .where(
+        t.outcome.c.event_id == sa.bindparam("event_id"),
+        t.outcome.c.subject.in_(sa.bindparam("subjects", expanding=True)),
+        t.outcome.c.state.in_((LIVE, REMOVED)),
+    )
+    .order_by(t.outcome.c.id)
+    .with_for_update()
+)
+
+
+@cache
+def _guests(*, of_company: bool) -> sa.Select[Any]:
+    p, h = t.participation, t.person
+    number = sa.bindparam("number", type_=sa.Integer)
+    who = (h.c.company_id == number,) if of_company else (h.c.id == number, h.c.company_id.is_(None))
+    ids = sa.select(h.c.id).where(h.c.portal_id == sa.bindparam("portal_id"), *who)
+    return (
+        sa.select(
+            p, h.c.last_name, h.c.first_name, h.c.position, h.c.company_name, h.c.company_id, h.c.contact_id
+        )
+        .join(h, h.c.id == p.c.person_id)
+        .where(
+            p.c.event_id == sa.bindparam("event_id"),
+            p.c.person_id.in_(ids),
+            p.c.removed_at.is_(None),
+            p.c.merged_into.is_(None),
+            p.c.cancelled.is_(False),
+        )
+        .order_by(p.c.id)
+    )

@@ -150,8 +150,11 @@ def merge(tx: Tx, survivor_id: int, other_id: int) -> None:
 
 def merged_with(tx: Tx, person_ids: Iterable[int]) -> list[int]:
     """Ids of those who turned out to be one of these people."""
-    found = tx.scalars(sa.select(t.person.c.id).where(t.person.c.merged_into.in_(list(person_ids))))
-    return list(found)
+    return list(tx.scalars(_MERGED, {"ids": list(person_ids)}))
+
+
+# Built once: it runs with every decision.
+_MERGED = sa.select(t.person.c.id).where(t.person.c.merged_into.in_(sa.bindparam("ids", expanding=True)))
 
 
 def identity(tx: Tx, person_id: int) -> Identity:
