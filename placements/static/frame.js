@@ -67,9 +67,15 @@ export async function reloadCard() {
   if (b24) await b24.placement.call('reloadData').catch(() => {});
 }
 
-async function fit() {
+/* Makes the frame as high as the page. fitWindow measures the document, which is never lower than its frame: one that
+ * is too high is first set to the height wanted; fitWindow then gives its width back to the portal. */
+async function fit(height, lower) {
   const b24 = await portal();
-  if (b24) b24.parent.fitWindow().catch(() => {});
+  if (!b24) return;
+  try {
+    if (lower) await b24.parent.resizeWindow(window.innerWidth, height);
+    await b24.parent.fitWindow();
+  } catch { /* The page can still be scrolled. */ }
 }
 
 document.addEventListener('click', (event) => {
@@ -96,7 +102,8 @@ portal().then(() => {
   let height = 0;
   new ResizeObserver(() => {
     if (body.scrollHeight === height) return;
+    const lower = body.scrollHeight < height;
     height = body.scrollHeight;
-    fit();
+    fit(height, lower);
   }).observe(body);
 });
