@@ -70,16 +70,20 @@ function gatesOf(form) {
   return all.filter((gate) => gate.name);
 }
 
+function say(place, text, wrong = false) {
+  place.textContent = text;
+  place.classList.toggle('problem', wrong);
+}
+
 async function saveGates(form) {
-  let said = words.saved;
   try {
     await api(`${API}/gates`, { method: 'POST', acting: true, data: { gates: gatesOf(form) } });
     drawn.delete('gates');
     await draw('gates');
+    say($('gates-result'), words.saved);
   } catch (error) {
-    said = error.message || words.failed;
+    say($('gates-result'), error.message || words.failed, true);
   }
-  $('gates-result').textContent = said;
 }
 
 /* ------------------------------------------------------------------ links for phones */
@@ -92,7 +96,7 @@ function forgetLink() {
 async function enrol(rehearsal) {
   const gates = $('gates').value.split(',').map((one) => one.trim()).filter(Boolean);
   const role = $('supervise').checked ? 'supervise' : 'scan';
-  $('enrolment-result').textContent = '';
+  say($('enrolment-result'), '');
   try {
     const made = await api(`${API}/enrolment`, { method: 'POST', acting: true, data: { gates, role, rehearsal } });
     $('enrolment-practice').hidden = !rehearsal;
@@ -104,7 +108,7 @@ async function enrol(rehearsal) {
     $('enrolment-url').focus();
   } catch (error) {
     forgetLink();
-    $('enrolment-result').textContent = error.message || words.failed;
+    say($('enrolment-result'), error.message || words.failed, true);
   }
 }
 
