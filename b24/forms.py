@@ -39,13 +39,6 @@ def parse_form(raw: bytes) -> dict[str, Any]:
     return root
 
 
-def as_list(value: Any) -> list[Any]:
-    """A map with numeric keys, in whatever order they came, as a list by number; anything else is empty."""
-    if not isinstance(value, Mapping) or not all(key.isdecimal() and len(key) < 6 for key in value):
-        return []
-    return [value[key] for key in sorted(value, key=int)]
-
-
 def text_at(form: Mapping[str, Any], *path: str, longest: int = 2000) -> str:
     """The text under a path of keys; ``""`` when it is absent or not a text.
 

@@ -5,23 +5,18 @@ Events are never sent again, so an answer of 2xx is given only after the commit 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from b24 import logs, portals
 from b24.errors import Malformed, Untrusted
 from b24.events import PortalEvent, parse_event, verify_event
-from b24.portals import Portal
 from b24.store import marks
 from handlers import lifecycle
 from handlers.gathering import Gathering
 from smart_process.service import Service
 from smart_process.store import setups
 from smart_process.sync.named import concerned
-
-Reaction = Callable[[Service, Portal, PortalEvent], None]
 
 
 def blueprint(service: Service) -> Blueprint:

@@ -18,7 +18,7 @@ from smart_process import language, rule_table, rules
 from smart_process.door_words import zone_of
 from smart_process.facts import Kind, NewFact, Stage, reached_stages
 from smart_process.language import translator
-from smart_process.rules import Rule, Subject
+from smart_process.rules import Subject
 from smart_process.settings import Settings
 from smart_process.store import closing as store
 from smart_process.store import events, journal, messages, outcomes, setups
@@ -150,13 +150,6 @@ def forecast(tx: Tx, portal_id: int, event_id: int) -> Forecast:
     return Forecast(people.no_shows, people.materials, people.missed, new[rules.DEAL], new[rules.TASK])
 
 
-def replay(tx: Tx, portal_id: int, event_id: int, table: Sequence[Rule]) -> tuple[int, int]:
-    """How many deals and tasks a table would make of an event if all of it were decided anew; changes nothing."""
-    matched = [rules.first_match(table, seen) for _subject, seen in _foreseen(tx, portal_id, event_id)]
-    kinds = [rule.kind for rule in matched if rule is not None]
-    return kinds.count(rules.DEAL), kinds.count(rules.TASK)
-
-
 def _foreseen(tx: Tx, portal_id: int, event_id: int) -> list[tuple[str, Subject]]:
     rows = store.standings(tx, portal_id, event_id)
     by_subject = groupby(rows, lambda row: journal.subject_of(row["company_id"], row["person_id"]))
@@ -244,17 +237,6 @@ def thank_latecomers(tx: Tx, portal_id: int, event_id: int, subject: str, now: d
         if guest["arrived_at"]:
             to = messages.address_of(tx, guest["id"])
             messages.queue(tx, guest["id"], messages.MATERIALS, to=to, now=now, priority=marks.BULK)
-
-
-def run_closing(tx: Tx, event_id: int, now: datetime) -> bool:
-    """The whole closing in one transaction, for small events; false when it is not due."""
-    if not begin(tx, event_id, now):
-        return False
-    after: int | None = 0
-    while after is not None:
-        after = portion(tx, event_id, after, now)
-    finish(tx, event_id, now)
-    return True
 
 
 def _notify(tx: Tx, event: Row, text: str, key: str, now: datetime) -> None:

@@ -35,10 +35,6 @@ class Translator:
         found = self._catalogue.gettext(text) or text
         return found % values if values else found
 
-    def plural(self, one: str, many: str, n: int, **values: Any) -> str:
-        """The form that goes with ``n``; ``one`` and ``many`` are msgid and msgid_plural."""
-        return str(self._catalogue.ngettext(one, many, n)) % {"n": n, **values}
-
 
 @lru_cache(maxsize=8)
 def translator(lang: str) -> Translator:

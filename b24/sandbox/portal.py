@@ -293,11 +293,6 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def iso(moment: datetime) -> str:
-    """A date as the portal writes it: ISO 8601 with the portal's offset."""
-    return moment.astimezone(PORTAL_ZONE).isoformat(timespec="seconds")
-
-
 def iso_of(timestamp: float) -> str:
     """Unix seconds as the portal writes dates."""
     return datetime.fromtimestamp(timestamp, UTC).astimezone(PORTAL_ZONE).isoformat(timespec="seconds")

@@ -12,8 +12,6 @@ from typing import Any
 
 from b24.store.engine import Tx
 
-Converter = Callable[[Any], Any] | None
-
 
 class Hot:
     """A statement kept compiled.

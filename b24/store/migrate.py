@@ -104,15 +104,6 @@ def head() -> str | None:
     return ScriptDirectory(str(HERE)).get_current_head()
 
 
-def new_revision(store: Store, message: str, revision: str) -> None:
-    """Write a revision from the difference between the database and the declared tables (for developers).
-
-    Import every package that declares tables first.
-    """
-    with store.transaction() as tx:
-        command.revision(_config(tx), message=message, rev_id=revision, autogenerate=True)
-
-
 def _config(tx: Tx) -> Config:
     config = Config()
     config.set_main_option("script_location", str(HERE))

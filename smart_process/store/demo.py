@@ -53,15 +53,3 @@ def waiting_kinds(tx: Tx, portal_id: int) -> dict[str, int]:
         .group_by(mark.c.kind)
     )
     return {row[0]: row[1] for row in found}
-
-
-def refused_mails(tx: Tx, portal_id: int) -> int:
-    """Mails that could not be sent."""
-    return (
-        tx.scalar(
-            sa.select(sa.func.count())
-            .select_from(t.message)
-            .where(t.message.c.portal_id == portal_id, t.message.c.state.in_(("failed", "possibly")))
-        )
-        or 0
-    )

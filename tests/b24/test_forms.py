@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b24.errors import Malformed
-from b24.forms import MAX_FIELDS, as_list, number_of, parse_form, text_at
+from b24.forms import MAX_FIELDS, number_of, parse_form, text_at
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,6 @@ def test_what_was_encoded_is_read_back(fields: dict[str, str]) -> None:
     from urllib.parse import urlencode
 
     assert parse_form(urlencode(fields).encode()) == fields
-
-
-def test_list_comes_back_in_the_order_of_its_numbers() -> None:
-    form = parse_form(b"d[2]=c&d[0]=a&d[1]=b")
-    assert as_list(form["d"]) == ["a", "b", "c"]
-    assert as_list({"x": "1"}) == as_list("text") == as_list(None) == []
 
 
 def test_text_is_found_by_its_path() -> None:

@@ -44,9 +44,15 @@ def move(world: Outcomes, before: str, after: str, settings: Settings | None = N
 
 
 def run(world: Outcomes) -> bool:
-    """The sync gets to the closing."""
+    """The sync gets to the closing; false when it is not due."""
     with world.guests.store.transaction() as tx:
-        return closing.run_closing(tx, world.event_id, world.now)
+        if not closing.begin(tx, world.event_id, world.now):
+            return False
+        after: int | None = 0
+        while after is not None:
+            after = closing.portion(tx, world.event_id, after, world.now)
+        closing.finish(tx, world.event_id, world.now)
+    return True
 
 
 def announce(world: Outcomes) -> None:

@@ -50,8 +50,6 @@ COLUMNS = (
     "BEGINDATE", "CLOSEDATE", "NAME", "LAST_NAME", "LAST_ACTIVITY_BY", "LAST_ACTIVITY_TIME",
 )  # fmt: skip
 _COLUMN_OF = {upper: upper.lower() for upper in COLUMNS}
-#: Directory fields that stay empty, or are placed by the funnel.
-_NO_DEFAULT = frozenset({"HONORIFIC", "STAGE_ID", "PREVIOUS_STAGE_ID"})
 _BONDS = frozenset({"CONTACT_IDS", "COMPANY_IDS", "CONTACT_ID"})
 _EVENT_NAMES = {LEAD: "LEAD", DEAL: "DEAL", CONTACT: "CONTACT", COMPANY: "COMPANY", QUOTE: "QUOTE"}
 #: Numbers of documents, the item's own id unless the caller has a better one.
