@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from smart_process.facts import Kind, NewFact, Stage
 from smart_process.people import Identity
-from smart_process.store import journal
+from smart_process.store import journal, participations
 from smart_process.store import tables as t
 from smart_process.store.people import find_or_add_person
 from tests.guest_world import NOW, GuestWorld
@@ -122,3 +122,20 @@ def test_rules_look_at_the_company_or_the_person_while_there_is_none(
     company_id: int | None, subject: str
 ) -> None:
     assert journal.subject_of(company_id, 5) == subject
+
+
+def test_a_key_and_a_ticket_from_before_are_nobody_elses(guests_anywhere: GuestWorld, seat: int) -> None:
+    world, before = guests_anywhere, "f" * 32
+    with world.store.transaction() as tx:
+        other = find_or_add_person(tx, world.portal_id, Identity("Пак", "Ан", "pak@x.example"), NOW)
+        second = journal.add_participation(
+            tx, portal_id=world.portal_id, event_id=world.event_id, person_id=other
+        )
+        assert second is not None
+        participations.known_as(tx, seat, uid=before, ticket="T" * 22)
+        # A copy of the card shows the same key and the same link.
+        participations.known_as(tx, second, uid=before, ticket="T" * 22)
+    first, copy = row(world, seat), row(world, second)
+    assert (first.uid, first.ticket) == (before, "T" * 22)
+    assert copy.uid != before
+    assert copy.ticket != "T" * 22
