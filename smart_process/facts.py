@@ -156,8 +156,8 @@ def project(facts: Iterable[NewFact]) -> State:
     """Fold facts, in the order they were learned, into the state.
 
     A stage a person chose stands until a later fact goes further; a failure a person chose after an arrival
-    stays, also when the arrival is learned later (a phone without network). An arrival after it counts, also when the
-    choice is learned later (the portal's word was on its way).
+    stays, also when the arrival is learned later (a phone without network). A registration or an arrival
+    after it counts, also when the choice is learned later (the portal's word was on its way).
     """
     fold = _Fold()
     for one in facts:
@@ -281,17 +281,18 @@ class _Fold:
             self.proof[Stage.REGISTERED].setdefault(fact.key, fact)
         if to is Stage.ARRIVED:
             self.proof[Stage.ARRIVED].setdefault(fact.key, fact)
-        came_later = [
+        later = [
             one
-            for one in self.proof[Stage.ARRIVED].values()
-            if one.kind is Kind.ARRIVED and one.at >= fact.at + PORTAL_TICK
+            for stage in (Stage.REGISTERED, Stage.ARRIVED)
+            for one in self.proof[stage].values()
+            if one.kind in (Kind.REGISTERED, Kind.ARRIVED) and one.at >= fact.at + PORTAL_TICK
         ]
         if to in RANK:
             self._take_back_beyond(to, fact.at)
         self.chosen = (to, fact.at, True)
-        # The portal's word of the move came after the phone's: an arrival beats any earlier stage.
-        for one in came_later:
-            self._arrived(one)
+        # The portal's word of the move came after the guest's: who registers or arrives after it is not held by it.
+        for one in later:
+            self.take(one)
 
     def _take_back_beyond(self, to: Stage, moved_at: datetime) -> None:
         for stage in PATH[RANK[to] + 1 :]:

@@ -118,6 +118,10 @@ STAGES: dict[str, tuple[list[str], Stage]] = {
         [REGISTERED, "arrived@60", QUOTE, "stage_moved@30 to=registered"],
         Stage.ARRIVED,
     ),
+    "who registers after a failure that is learned later is registered": (
+        ["selected@1", "registered@60", "stage_moved@30 to=declined"],
+        Stage.REGISTERED,
+    ),
     "a move back after one of two arrivals": (
         [REGISTERED, "arrived@10", "arrived@60", "stage_moved@60 to=registered"],
         Stage.REGISTERED,
