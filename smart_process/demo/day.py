@@ -329,7 +329,9 @@ class Day:
                 changes.setdefault(item_id, {})[kind.fields["note"]] = "Просил перезвонить после обеда"
         self._crm.update(kind.entity_type_id, changes)
         self._say(f"Карточек изменено в CRM: {len(changes)}")
-        if not self._edits:
+        if self._edits:
+            self._edits.written_over(kind.entity_type_id, changes)
+        else:
             self._settle()
 
     def _edit(self, when: str) -> None:

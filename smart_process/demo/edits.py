@@ -100,6 +100,13 @@ class Edits:
         self.made["lead"] += len(people)
         return people
 
+    def written_over(self, entity_type_id: int, changes: Mapping[int, Mapping[str, Any]]) -> None:
+        """Others typed into cards: where one of ours had typed before, the later value is the one that has to stand."""
+        for item_id, fields in changes.items():
+            for name, value in fields.items():
+                if Typed(entity_type_id, item_id, name) in self.typed:
+                    self.typed[Typed(entity_type_id, item_id, name)] = value
+
     def close(self) -> None:
         """Close every connection."""
         for rest in self._rests.values():
