@@ -39,6 +39,8 @@ TOO_WIDE = """() => {
   return [document.documentElement, ...inside].filter(wide).map((one) => `${one.tagName}.${one.className}`);
 }"""
 """The page, and what can be scrolled sideways inside it, where something does not fit."""
+LOW_AGAIN = "() => innerWidth > 360 && innerHeight <= Math.max(document.body.scrollHeight, 420)"
+"""A desk's frame as low as its page, or as low as the portal makes any."""
 OPENED = {
     "event": "event",
     "participation": "card",
@@ -174,11 +176,12 @@ def in_order(page: Page, language: str, name: str) -> None:
         assert left_over(frame, ours) == [], name
     assert frame.evaluate(TOO_WIDE) == [], name
     page.set_viewport_size({"width": PHONE_PX, "height": DESKTOP["viewport"]["height"]})
-    frame.wait_for_function("innerWidth < 360")
+    frame.wait_for_function("() => innerWidth < 360")
     assert frame.evaluate(TOO_WIDE) == [], f"{name} on a phone"
     if ours == "ru":
         assert complaints(frame) == [], f"{name} on a phone"
     page.set_viewport_size(DESKTOP["viewport"])
+    frame.wait_for_function(LOW_AGAIN)
 
 
 def test_every_tab_is_in_order(page: Page, portal: Opened, language: str) -> None:
