@@ -29,8 +29,10 @@ demo: setup
 	@$(PYTHON_HERE) app.py demo $(ARGS)
 
 # A file's tests stay together (they share a portal or a browser), the slow files start first: tests/conftest.py.
+# Looked through once before: pytest rewrites every test file, and what one process has kept the others only read.
 test: setup-dev
-	@$(PYTHON_HERE) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@export PYTHONDONTWRITEBYTECODE=; $(PYTHON_HERE) -m pytest --collect-only -q $(ARGS) >/dev/null; \
+	$(PYTHON_HERE) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-dev
 	@$(PYTHON_HERE) -m ruff check .
