@@ -215,11 +215,9 @@ def annul(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: datet
     if not _may_annul(device, scan, now):
         return Done(Result.REFUSED, "role")
     arrival = arrival_key(scan.device_id, scan.scan_id)
-    found = door.seats(tx, device.portal_id, [scan.participation_id] if scan.participation_id else [])
-    known = journal.history(tx, _by_id(found))
-    # The scan's participation may have been merged away: the fact is where it was recorded.
-    seat = next((s for s in found if _left_at(known[s.id], arrival) is not None), None)
-    if seat is None:
+    seat = _seat(tx, device, scan.participation_id)
+    known = journal.history(tx, [seat.id] if seat else [])
+    if seat is None or _left_at(known[seat.id], arrival) is None:
         return Done(Result.REFUSED, "not_let_in")
     if annulled(known[seat.id], arrival):
         return Done(Result.ALREADY, "already", seat)
@@ -243,9 +241,8 @@ def _annul_all(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: 
     """Take back whoever noted it: a supervisor has the guest before them and no scan of their own."""
     if device.role != "supervise":
         return Done(Result.REFUSED, "role")
-    found = door.seats(tx, device.portal_id, [one.participation] if one.participation else [])
-    seat = next((seat for seat in found if seat.event_id == device.event_id), None)
-    if seat is None:
+    seat = _seat(tx, device, one.participation)
+    if seat is None or seat.event_id != device.event_id:
         return Done(Result.UNKNOWN, "unknown")
     if seat.arrived_at is None:
         return Done(Result.ALREADY, "already", seat)
@@ -254,6 +251,13 @@ def _annul_all(tx: Tx, device: Device, one: Annulment, *, skew: timedelta, now: 
     fact = NewFact(Kind.ARRIVAL_ANNULLED, at, device.actor, key, data=data)
     journal.record(tx, {seat.id: [fact]}, now=now, priority=HOT)
     return Done(Result.DONE, "annulled", seat)
+
+
+def _seat(tx: Tx, device: Device, participation_id: int | None) -> Seat | None:
+    """The guest's seat, or the one it was merged into: that one took all facts over and is what people see."""
+    if participation_id is None:
+        return None
+    return door.survivors(tx, door.seats(tx, device.portal_id, [participation_id])).get(participation_id)
 
 
 def _may_annul(device: Device, scan: Any, now: datetime) -> bool:

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from b24.store.engine import Store
 from smart_process.facts import Kind
+from smart_process.store import sync
 from smart_process.store import tables as t
+from smart_process.sync.merging import join
 from tests.door import NOW, Door, Guest, add_event, add_guest, add_portal, at_once, open_door
 
 
@@ -175,7 +177,7 @@ def test_an_unreadable_flag_is_invalid_and_changes_nothing(door: Door, broken: d
     assert kinds(door, guest) == ["registered"]
 
 
-def annul(door: Door, scan_id: str, token: str | None = None, **fields: Any) -> dict[str, Any]:
+def annul(door: Door, scan_id: str | None, token: str | None = None, **fields: Any) -> dict[str, Any]:
     entry = {
         "action_id": secrets.token_hex(8),
         "scan_id": scan_id,
@@ -223,6 +225,22 @@ def test_an_annulled_scan_leaves_another_arrival_standing(door: Door) -> None:
     answer = annul(door, scan_id)
     assert (answer["result"], answer["message"]) == ("done", "Скан отменён, но есть и другой приход")
     assert door.seat(guest).stage == "arrived"
+
+
+def test_a_scan_of_a_card_merged_since_is_taken_back_where_the_guest_is_now(any_door: Door) -> None:
+    old, stays = any_door.guest(), any_door.guest()
+    scan_id = any_door.scan(old.ticket)["scan_id"]
+    with any_door.store.transaction() as tx:
+        rows = {row["id"]: row for row in sync.participations(tx, [old.id, stays.id])}
+        join(tx, any_door.portal_id, rows[stays.id], rows[old.id], any_door.now)
+    assert any_door.seat(stays).stage == "arrived"
+    assert annul(any_door, scan_id)["result"] == "done"
+    assert (any_door.seat(stays).stage, any_door.seat(stays).arrived_at) == ("registered", None)
+    assert annul(any_door, scan_id)["result"] == "already"
+    any_door.scan(old.ticket)
+    supervisor = any_door.enrol(role="supervise")
+    everything = annul(any_door, None, supervisor, participation=old.id)
+    assert (everything["result"], any_door.seat(stays).arrived_at) == ("done", None)
 
 
 def test_scans_that_let_nobody_in_or_never_were_cannot_be_taken_back(door: Door) -> None:
