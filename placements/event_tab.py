@@ -154,14 +154,15 @@ def _links(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, A
     }
 
 
-def _closing(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
+def _closing(service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:
     armed = closing.is_armed(event)
+    due = event.closing_at is not None and event.closing_at <= service.clock()
     waits = event.stage == closing.CLOSED and event.closed_at is None
     at = event.closing_at if armed else event.closed_at
     return {
         "event": event,
         "armed": armed,
-        "running": event.closing_at is not None and event.closed_at is not None,
+        "running": due or (event.closing_at is not None and event.closed_at is not None),
         "ahead": closing.forecast(tx, event.portal_id, event.id) if waits else None,
         "at": language.moment(at, event.zone, _) if at else "",
     }

@@ -92,7 +92,7 @@ def test_an_armed_closing_is_announced_and_run_by_a_click(tabs: Tabs, desk: Desk
     tab = opened_tab(desk, tabs.card(), "Воронка")
     expect(tab.get_by_role("alert")).to_contain_text("станут «Не пришёл»: 3")
     tab.get_by_role("button", name="Закрыть сейчас").click()
-    expect(tab.get_by_role("heading", name="Мероприятие закроется")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Мероприятие закрывается")).to_be_visible()
     tabs.drain()
     # The invitations say "закрыто или отменено" as well: only the closing tells of no-shows.
     expect(tab.get_by_text("Неявки отмечены")).to_be_visible(timeout=30_000)
