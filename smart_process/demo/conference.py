@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from smart_process import devices
+from smart_process.admission import Gate, GateKind
 from smart_process.card_paths import card_path
 from smart_process.demo.portal import ADMIN, PortalFailed, Rest
 from smart_process.schema import COMPANY, Binding
 from smart_process.service import Service
 from smart_process.settings import SegmentFields, Settings, Smtp
-from smart_process.store import setups
+from smart_process.store import event_gates, setups
 from smart_process.store import sync as store
 from smart_process.store.sync import Row
 
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 ZONE = ZoneInfo("Asia/Almaty")
 TITLE = "Партнёрская конференция «Вектор»"
 LINES = ["Насосы", "Вентиляция", "Автоматика", "Сервис"]
-GATES = ("Главный вход", "Закрытая сессия", "Стенд «Насосы»", "Стенд «Автоматика»")
+ENTRANCES = ("Главный вход", "Вход с парковки")
+GATES = (
+    *(Gate(name) for name in ENTRANCES),
+    Gate("Закрытая сессия", GateKind.SESSION, flag="closed_session"),
+    Gate("Стенд «Насосы»", GateKind.STAND),
+    Gate("Стенд «Автоматика»", GateKind.STAND),
+)
 PORTAL_ID = 1
 """A demo's database knows one portal."""
 T = TypeVar("T")
@@ -211,10 +218,11 @@ def _add_form(demo: Demo) -> int:
 def _enrolment(demo: Demo) -> str:
     row, service = event(demo), service_of(demo)
     with service.store.transaction() as tx:
+        event_gates.write(tx, row["id"], GATES)
         return devices.create_enrolment(
             tx,
             row["id"],
-            gates=list(GATES),
+            gates=[gate.name for gate in GATES],
             role="supervise",
             uses=10_000,
             hours=24 * 365,

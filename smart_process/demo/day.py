@@ -243,7 +243,7 @@ class Day:
         return {
             "scan_id": self._cast.number("scan", which, address),
             "ticket": self._tickets[address],
-            "gate": conference.GATES[plan.gate],
+            "gate": conference.ENTRANCES[plan.gate],
             "scanned_at": self._moment(minute),
             "direction": "entry",
         }
@@ -265,7 +265,7 @@ class Day:
                 "position": one.position,
                 "email": one.email,
                 "phone": one.phone,
-                "gate": conference.GATES[0],
+                "gate": conference.ENTRANCES[0],
                 "set_at": self._moment(45),
             }
             for one in self._cast.strangers("walk", self._cast.walk_ins)

@@ -133,7 +133,7 @@ class Crowd:
                 "position": one.position,
                 "email": one.email,
                 "phone": one.phone,
-                "gate": conference.GATES[0],
+                "gate": conference.ENTRANCES[0],
                 "set_at": self._starts,
             }
             (done,) = insist(partial(phone.walk_ins, [entry]))
@@ -162,7 +162,7 @@ class Crowd:
             {
                 "scan_id": self._cast.number("scan", link),
                 "ticket": link,
-                "gate": chance.choice(conference.GATES),
+                "gate": chance.choice(conference.ENTRANCES),
                 "scanned_at": self._starts,
                 "direction": "entry",
             }
