@@ -80,6 +80,9 @@ class TokenExpired(B24Error):
     """The access token is not accepted; the client refreshes once and repeats, callers never see it."""
 
 
+NOT_FOUND = frozenset({"NOT_FOUND", "ERROR_NOT_FOUND", "OWNER_NOT_FOUND"})
+
+
 def is_not_found(error: B24Error) -> bool:
-    """Whether the error says that the object does not exist (any more)."""
-    return isinstance(error, Rejected) and error.code.upper() in {"NOT_FOUND", "ERROR_NOT_FOUND"}
+    """Whether the error says that the object, or the card it belongs to, does not exist (any more)."""
+    return isinstance(error, Rejected) and error.code.upper() in NOT_FOUND

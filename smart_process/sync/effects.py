@@ -53,7 +53,7 @@ def comments_and_notices(work: Work) -> int:
     with work.service.store.transaction() as tx:
         for one, row in waiting.items():
             reply = replies.get(one.key)
-            if isinstance(reply, errors.B24Error):
+            if isinstance(reply, errors.B24Error) and not _nowhere(row, reply):
                 failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             else:
                 store.update(tx, t.effect, row["id"], done_at=now)
@@ -90,12 +90,24 @@ def _owner(body: Mapping[str, Any]) -> str:
 
 def _said_before(work: Work, rows: list[Mapping[str, Any]]) -> set[int]:
     """Comments that stand in their timeline although we never saw the answer."""
-    replies = work.read({str(row["id"]): _comments(row["body"]) for row in rows})
-    return {
-        row["id"]
-        for row in rows
-        if any(one.get("COMMENT") == without_codes(row["body"]["text"]) for one in replies[str(row["id"])])
-    }
+    if not rows:
+        return set()
+    replies = work.client.batch({str(row["id"]): _comments(row["body"]) for row in rows})
+    said = set()
+    for row in rows:
+        reply, text = replies[str(row["id"])], without_codes(row["body"]["text"])
+        if not isinstance(reply, errors.B24Error):
+            if any(one.get("COMMENT") == text for one in reply.result):
+                said.add(row["id"])
+        elif not isinstance(reply, errors.Rejected):
+            raise reply
+        # A timeline that cannot be read – of a card that is gone, "Access denied." – takes no comment: adding says why.
+    return said
+
+
+def _nowhere(row: Mapping[str, Any], error: errors.B24Error) -> bool:
+    """The card a comment was for was deleted meanwhile: there is nobody left to tell."""
+    return row["kind"] == "comment" and errors.is_not_found(error)
 
 
 def _comments(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -114,7 +114,11 @@ def _send(work: Work, some: Mapping[Mark, tuple[Row, Command]]) -> None:
     with work.service.store.transaction() as tx:
         for one, (row, _) in some.items():
             reply = replies[one.key]
-            if isinstance(reply, errors.B24Error):
+            if isinstance(reply, errors.B24Error) and errors.is_not_found(reply):
+                # The deal was deleted meanwhile, or the to-do: a decision. What became of the deal the pull records.
+                marks.mark(tx, work.portal_id, "pull", [f"{DEAL}:{row['item_id']}"], now=now)
+                marks.done(tx, [one])
+            elif isinstance(reply, errors.B24Error):
                 failed(tx, one, reply, now=now, certain_at=work.certain_at(now))
             else:
                 store.update(tx, t.outcome, row["id"], todo_id=int(reply.result["id"]))

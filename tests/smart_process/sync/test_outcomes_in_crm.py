@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from b24.store import marks
+from b24.store.tables import mark as mark_table
 from smart_process.facts import Kind
 from smart_process.schema import COMPANY, DEAL
+from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.sync import sweep
+from smart_process.sync import effects, sweep, to_dos
 from tests.smart_process.sync.story import Guest, Story, writes
 
 Handed = tuple[Story, Guest]
@@ -148,6 +152,27 @@ def test_a_deleted_deal_we_were_about_to_write_is_still_a_decision(handed: Hande
     story.settle()
     assert (outcome(story)["state"], story.deals()) == ("removed", [])
     assert story.waiting() == []
+
+
+def test_what_was_to_be_said_on_a_deal_deleted_meanwhile_waits_for_nobody(handed: Handed) -> None:
+    story, _ = handed
+    (deal,) = story.deals()
+    to_do, now = story.rows(t.outcome)[-1]["id"], story.service.clock()
+    with story.service.store.transaction() as tx:
+        for said, sent_at in (("first", None), ("no answer yet", now - timedelta(hours=1))):
+            body = {"entity_type_id": DEAL, "item_id": deal["id"], "text": said}
+            made = store.add_effect(tx, story.company.portal_id, "comment", said, body)
+            marks.mark(tx, story.company.portal_id, effects.MARK, [str(made)], now=now)
+            if sent_at:
+                tx.execute(sa.update(mark_table).where(mark_table.c.key == str(made)).values(sent_at=sent_at))
+        store.update(tx, t.outcome, to_do, todo_id=None)
+        marks.mark(tx, story.company.portal_id, to_dos.MARK, [to_do], now=now)
+    story.faults(event_drop=1)
+    story.delete(DEAL, deal["id"])
+    story.events_arrived()
+    story.faults()
+    story.settle()
+    assert (outcome(story)["state"], story.waiting()) == ("removed", [])
 
 
 def test_a_sales_managers_own_title_stage_and_owner_stay(handed: Handed) -> None:
