@@ -429,6 +429,8 @@ def log_to_console() -> None:
     console = logging.StreamHandler()
     console.setFormatter(JsonLines(mask_path))
     logging.basicConfig(level=logging.INFO, handlers=[console])
+    # It tells of every request that waits a moment for a thread: most lines just when there is most to do.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def _config(environment: Mapping[str, str]) -> Config:

@@ -7,6 +7,7 @@ one insert in a transaction, on the same web server.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,7 @@ def _run(told: Told, player: Connection) -> None:
     else:
         store = Store(told.config["database_url"])
         web = bare(store) if told.what == "bare" else build(Config(**told.config)).web
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         server = create_server(web, host="127.0.0.1", port=0, threads=16)
         port = server.effective_port
     player.send(port)
