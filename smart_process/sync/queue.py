@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
@@ -106,7 +107,10 @@ def work(service: Service) -> None:
 
     A database that goes away and comes back is waited for.
     """
-    stopping = threading.Event()
+    stopping = Stopping()
+    # Not the loop's own handlers: those are gone while the queue is taken up again, and the process would be cut off.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     while not stopping.is_set():
         try:
             asyncio.run(_work(service, stopping))
@@ -117,7 +121,18 @@ def work(service: Service) -> None:
         stopping.wait(AFTER_TROUBLE_S)
 
 
-async def _work(service: Service, stopping: threading.Event) -> None:
+class Stopping(threading.Event):
+    """Whether the process was asked to end; ``heard`` tells the loop that is under way."""
+
+    heard: Callable[[], object] | None = None
+
+    def set(self) -> None:
+        super().set()
+        if self.heard:
+            self.heard()
+
+
+async def _work(service: Service, stopping: Stopping) -> None:
     app = App(connector=PsycopgConnector(**tables.connection(service.store), min_size=2, max_size=4))
     _Tasks(app, service, going_on=lambda: not stopping.is_set())
     loop = asyncio.get_running_loop()
@@ -127,20 +142,18 @@ async def _work(service: Service, stopping: threading.Event) -> None:
             app.run_worker_async(concurrency=THREADS, delete_jobs="always", install_signal_handlers=False)
         )
 
-        def stop() -> None:
-            stopping.set()
-            # Its way to be asked: it finishes the jobs under way first.
-            running.cancel()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+        # Its way to be asked: it finishes the jobs under way first.
+        stopping.heard = partial(loop.call_soon_threadsafe, running.cancel)
         log.info("working")
         try:
+            if stopping.is_set():
+                running.cancel()
             await running
         except asyncio.CancelledError:
             if not stopping.is_set():
                 raise
         finally:
+            stopping.heard = None
             # When the queue fails under them, threads are at work still, and may put something into it.
             await loop.shutdown_default_executor()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -60,7 +61,7 @@ def test_who_is_at_work_when_the_queue_fails_can_still_put_something_into_it(
     monkeypatch.setattr(PsycopgConnector, "close_async", close_async)
     monkeypatch.setattr(App, "run_worker_async", fails)
     with pytest.raises(ConnectionError):
-        asyncio.run(queue._work(cast(Service, SimpleNamespace(store=store)), threading.Event()))
+        asyncio.run(queue._work(cast(Service, SimpleNamespace(store=store)), queue.Stopping()))
     assert waiting(store) == [("drain", 7)]
 
 
@@ -92,3 +93,21 @@ def test_every_portal_that_waits_has_one_turn_the_longest_waiting_first_and_none
         for second in range(2):
             tasks._look_around(second)
     assert waiting(store) == [("drain", small), ("drain", many)]
+
+
+def test_a_worker_asked_to_end_while_its_queue_is_away_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = []
+
+    async def away(_service: Service, stopping: queue.Stopping) -> None:
+        rounds.append(stopping.is_set())
+        signal.raise_signal(signal.SIGTERM)
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(queue, "_work", away)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        queue.work(cast(Service, SimpleNamespace()))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert rounds == [False]
