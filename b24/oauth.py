@@ -97,26 +97,36 @@ class OAuth:
 
     def _ask(self, params: Mapping[str, str], server: str, keep_line: KeepLine) -> dict[str, Any]:
         sent = {**params, "client_id": self.client_id, "client_secret": self._client_secret}
-        failure: B24Error = Unavailable("NO_CONNECTION")
+        failure = Unavailable("NO_CONNECTION")
         for origin in self._in_order(server):
-            at, started, status = self._clock(), time.monotonic(), 0
-            answer: dict[str, Any] | None = None
             try:
-                reply = self._transport.get(f"{origin}/oauth/token/", sent)
-                status = reply.status
+                return self._exchange(origin, sent, keep_line)
+            except Ambiguous as error:
                 # Not a write: whatever happened, the only thing to do about a lost answer is to try again.
-                answer = _read(reply.status, reply.body, Context(OAUTH, write=False, now=at))
-            except B24Error as error:
+                raise Unavailable(error.code, error.description) from None
+            except Unavailable as error:
+                if error.status:
+                    raise
                 failure = error
-            ms, wrong = round(1000 * (time.monotonic() - started)), failure if answer is None else None
-            keep_line(call_log.line(OAUTH, sent, at=at, ms=ms, status=status, error=wrong))
-            if answer is not None:
-                return answer
-            if isinstance(failure, Ambiguous):
-                raise Unavailable(failure.code, failure.description)
-            if status or not isinstance(failure, Unavailable):
-                raise failure
         raise failure
+
+    def _exchange(self, origin: str, sent: Mapping[str, str], keep_line: KeepLine) -> dict[str, Any]:
+        """What one server answers; its line is kept whatever that is."""
+        at, started, status = self._clock(), time.monotonic(), 0
+
+        def keep(error: B24Error | None = None) -> None:
+            ms = round(1000 * (time.monotonic() - started))
+            keep_line(call_log.line(OAUTH, sent, at=at, ms=ms, status=status, error=error))
+
+        try:
+            reply = self._transport.get(f"{origin}/oauth/token/", sent)
+            status = reply.status
+            answer = _read(status, reply.body, Context(OAUTH, write=False, now=at))
+        except B24Error as error:
+            keep(error)
+            raise
+        keep()
+        return answer
 
     def _in_order(self, server: str) -> list[str]:
         try:

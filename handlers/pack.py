@@ -77,7 +77,7 @@ class _Told:
             return cls(here, [one.sealed(keys) for one in some])
         some = pack.sheets(keys, rows.everybody(tx, portal_id, event_id))
         others = pack.others(keys, rows.tickets_of_others(tx, portal_id, event_id, now))
-        tag = pack.tag(keys, some, others)
+        tag = pack.tag(some, others)
         has = _TAG.fullmatch((told or "").strip())
         if has and has[1] == tag:
             return cls(here, [], tag=tag, same=True)

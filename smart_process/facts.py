@@ -159,18 +159,20 @@ def project(facts: Iterable[NewFact]) -> State:
     stays, also when the arrival is learned later (a phone without network). A registration or an arrival
     after it counts, also when the choice is learned later (the portal's word was on its way).
     """
-    fold = _Fold()
-    for one in facts:
-        fold.take(one)
-    return fold.state()
+    return _folded(facts).state()
 
 
 def standing_passages(facts: Iterable[NewFact]) -> frozenset[str]:
     """Keys of the arrivals and passages that were not taken back."""
+    fold = _folded(facts)
+    return frozenset((*fold.proof[Stage.ARRIVED], *fold.passed))
+
+
+def _folded(facts: Iterable[NewFact]) -> _Fold:
     fold = _Fold()
     for one in facts:
         fold.take(one)
-    return frozenset((*fold.proof[Stage.ARRIVED], *fold.passed))
+    return fold
 
 
 class _Fold:

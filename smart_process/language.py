@@ -19,6 +19,7 @@ from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 LANGUAGES = ("ru", "en", "kk")
+UTC = ZoneInfo("UTC")
 DEFAULT = "ru"
 CATALOGUES = Path(__file__).resolve().parent.parent / "placements" / "translations"
 
@@ -87,9 +88,6 @@ def lately(at: datetime, now: datetime, zone: ZoneInfo, _: Translator) -> str:
 def number(value: float, _: Translator) -> str:
     """«1 250,5»: at most one digit after the comma, as the language writes it."""
     return _plain(format_decimal(value, format="#,##0.#", locale=_.locale))
-
-
-UTC = ZoneInfo("UTC")
 
 
 def viewers_zone(name: str) -> ZoneInfo:

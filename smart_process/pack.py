@@ -121,24 +121,25 @@ def number_and_key(keys: Keys, ticket: str) -> tuple[str, bytes]:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One guest ready to be sealed: under which number and key, the record and the tokens that find it."""
+    """One guest ready to be sealed: under which number and key, the record and the tokens that find it.
+
+    ``print`` tells whether two sheets are the same, and nothing else to who has not the search key.
+    """
 
     number: str
     key: bytes
     plain: bytes
     tokens: tuple[str, ...]
+    print: bytes
 
     @classmethod
     def of(cls, keys: Keys, guest: Guest) -> Sheet:
         """A guest's sheet; the same guest has the same one each time."""
         number, key = number_and_key(keys, guest.ticket)
         plain = json.dumps(_record(guest), ensure_ascii=False, separators=(",", ":")).encode()
-        return cls(number, key, plain, tuple(tokens(guest)) if guest.listed else ())
-
-    def print_of(self, keys: Keys) -> bytes:
-        """Tells whether two sheets are the same, and nothing else to who has not the search key."""
-        whole = b"\n".join((self.number.encode(), self.plain, *(token.encode() for token in self.tokens)))
-        return hmac.digest(keys.search, b"print " + whole, "sha256")[:PRINT]
+        found = tuple(tokens(guest)) if guest.listed else ()
+        whole = b"\n".join((number.encode(), plain, *(token.encode() for token in found)))
+        return cls(number, key, plain, found, hmac.digest(keys.search, b"print " + whole, "sha256")[:PRINT])
 
     def sealed(self, keys: Keys) -> list[Any]:
         """A guest as the pack carries them: number, sealed record, per token locator (the first eight letters) and
@@ -147,7 +148,7 @@ class Sheet:
         padded = self.plain + b" " * (-len(self.plain) % STEP)
         record = _text(nonce + AESGCM(self.key).encrypt(nonce, padded, None))
         ways = [_way(keys, token, self.number, self.key) for token in self.tokens]
-        return [self.number, record, ways, _text(self.print_of(keys))]
+        return [self.number, record, ways, _text(self.print)]
 
 
 def _way(keys: Keys, token: str, number: str, key: bytes) -> str:
@@ -218,12 +219,12 @@ def sheets(keys: Keys, guests: Iterable[Guest]) -> list[Sheet]:
     return sorted((Sheet.of(keys, guest) for guest in guests), key=lambda one: one.number)
 
 
-def tag(keys: Keys, some: Iterable[Sheet], other: Iterable[str]) -> str:
+def tag(some: Iterable[Sheet], other: Iterable[str]) -> str:
     """What a phone says of the pack it has and the app of the one it would send: a print per shelf, of all guests on
     it, and one of the numbers of other events."""
     mixed = dict.fromkeys(SHELVES, 0)
     for one in some:
-        mixed[one.number[0]] ^= int.from_bytes(one.print_of(keys))
+        mixed[one.number[0]] ^= int.from_bytes(one.print)
     rest = 0
     for number in other:
         rest ^= int.from_bytes(base64.urlsafe_b64decode(number)[:PRINT])

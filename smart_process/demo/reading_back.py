@@ -15,7 +15,7 @@ from smart_process.demo.doors import Crm
 from smart_process.demo.portal import Rest
 from smart_process.schema import APP, CONTACT, DEAL, FLAGS, Binding, flag_field
 from smart_process.store.sync import Row
-from smart_process.sync import picture
+from smart_process.sync import picture, tasks
 
 Item = Mapping[str, Any]
 DEAL_CALLS = ("id", "stageSemanticId", "contactIds", "companyId")
@@ -64,7 +64,7 @@ def called_twice(rest: Rest, binding: Binding, event_item_id: int, journal: Jour
                 calls["contact", contact].add(f"deal {deal['id']}")
     ours = {row["uid"] for row in journal.outcomes}
     for task in _all_tasks(rest):
-        if _key(task) in ours and str(task["status"]) != "5":
+        if tasks.key_of(task) in ours and str(task["status"]) != tasks.DONE:
             for client in {one for bound in task.get("ufCrmTask") or [] for one in clients.get(bound, ())}:
                 calls[client].add(f"task {task['id']}")
     return [
@@ -72,11 +72,6 @@ def called_twice(rest: Rest, binding: Binding, event_item_id: int, journal: Jour
         for (kind, number), some in calls.items()
         if len(some) > 1 and number
     ]
-
-
-def _key(task: Mapping[str, Any]) -> str:
-    """Our key: the last line of a task's description."""
-    return str(task.get("description") or "").strip().rpartition("\n")[2]
 
 
 def _held(journal: Journal) -> list[str]:
@@ -237,10 +232,12 @@ def _tasks(rest: Rest, binding: Binding, journal: Journal) -> list[str]:
         elif row["state"] == "live" and set(row["bindings"]) - set(task.get("ufCrmTask") or []):
             found.append(f"task «{row['title']}» is not bound to everybody concerned")
         elif (
-            row["state"] in ("superseded", "withdrawn") and str(task["status"]) != "5" and not row["touched"]
+            row["state"] in ("superseded", "withdrawn")
+            and str(task["status"]) != tasks.DONE
+            and not row["touched"]
         ):
             found.append(f"task «{row['title']}» was withdrawn and is still open")
-    keys = Counter(_key(task) for task in shown.values())
+    keys = Counter(tasks.key_of(task) for task in shown.values())
     ours = {row["uid"] for row in journal.outcomes}
     return found + [f"a second task carries the key {key}" for key in keys if key in ours]
 

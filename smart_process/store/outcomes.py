@@ -14,7 +14,7 @@ from b24.store import marks
 from b24.store.engine import Tx, insert
 from b24.store.tables import mark
 from b24.store.tables import portal as portal_table
-from smart_process.facts import Kind, NewFact
+from smart_process.facts import NewFact
 from smart_process.store import journal
 from smart_process.store import tables as t
 
@@ -79,8 +79,7 @@ def facts(tx: Tx, participation_ids: Iterable[int]) -> dict[int, list[tuple[int,
     """All facts of participations with their ids, in the order they were learned."""
     found: dict[int, list[tuple[int, NewFact]]] = defaultdict(list)
     for row in tx.execute(_FACTS, {"ids": list(participation_ids)}):
-        fact = NewFact(Kind(row.kind), row.at, row.actor, row.key, row.gate, row.data)
-        found[row.participation_id].append((row.id, fact))
+        found[row.participation_id].append((row.id, journal.fact_of(row)))
     return found
 
 

@@ -26,7 +26,6 @@ from smart_process.messages import NoContactYet, NothingToSay, compose_for_crm
 from smart_process.provision import problems
 from smart_process.refusals import plain
 from smart_process.store import messages as store
-from smart_process.store import setups
 from smart_process.sync.work import LEASE_LOST, Work, all_unread, failed, later
 
 AT_ONCE = 8
@@ -174,8 +173,7 @@ def _conclude(tx: Tx, work: Work, mark: Mark, reason: str) -> None:
     if crm_mail.needs_setup(reason):
         store.back(tx, int(mark.key), reason)
         marks.answered(tx, mark)
-        # Settings corrected while this was tried: not a case for a person.
-        if setups.read(tx, work.portal_id).settings == work.settings:
+        if work.still_set(tx):
             error = f"{problems.NO_SENDER}: {reason}"
             marks.hold(tx, mark, reason="setup", error=error, now=work.now())
     else:

@@ -12,7 +12,6 @@ from smart_process.messages import NothingToSay, compose
 from smart_process.people import wire_address
 from smart_process.settings import CRM
 from smart_process.store import messages as store
-from smart_process.store import setups
 from smart_process.sync import crm_mailing
 from smart_process.sync.work import Work, later
 
@@ -100,8 +99,7 @@ def _put_off(work: Work, claimed: Sequence[Mark], *, held: str = "", error: str 
         for one in claimed:
             if store.by_id(tx, int(one.key)).state != store.WAITING:
                 continue
-            # Settings corrected while this was tried: not a case for a person.
-            if held and setups.read(tx, work.portal_id).settings == work.settings:
+            if held and work.still_set(tx):
                 marks.hold(tx, one, reason="setup", error=held, now=now)
             else:
                 marks.retry(tx, one, at=later(one, now), error=held or error)

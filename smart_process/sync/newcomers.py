@@ -45,7 +45,7 @@ def place(
     Args:
         typed: what the guest answered in the form, see sync/form_answers.
     """
-    card = _card(item, contact, work.settings.region)
+    card = card_of(item, contact, work.settings.region)
     at = datetime.fromisoformat(item["createdTime"])
     if picture.number(item.get("webformId")):
         placed = registration.register_from_form(
@@ -113,19 +113,22 @@ def _say_beyond(
     effects.comment(tx, work, key, eti, item_id, text)
 
 
-def _card(item: Item, contact: Item | None, region: str) -> Contact:
+def card_of(item: Item, contact: Item | None, region: str) -> Contact:
+    """Who a participation's card is about: its contact and company, or nobody but its title."""
     if contact is not None:
         card = contact_card(contact, region)
         return replace(card, company_id=picture.number(item.get("companyId")) or card.company_id)
     return Contact(last_name=str(item.get("title") or "")[:120])
 
 
+def person_of(tx: Tx, work: Work, card: Contact) -> int:
+    """Our id of whom a card is about; somebody new is added."""
+    find = person_for_contact if card.contact_id else find_or_add_person
+    return find(tx, work.portal_id, card, work.now())
+
+
 def _by_hand(tx: Tx, work: Work, item: Item, card: Contact, event_id: int, at: datetime) -> Placed:
-    now = work.now()
-    if card.contact_id:
-        person_id = person_for_contact(tx, work.portal_id, card, now)
-    else:
-        person_id = find_or_add_person(tx, work.portal_id, card, now)
+    now, person_id = work.now(), person_of(tx, work, card)
     seat = participations.find_or_add(tx, portal_id=work.portal_id, event_id=event_id, person_id=person_id)
     other = participations.give_item(tx, seat, int(item["id"]))
     by = f"user:{picture.number(item.get('createdBy'))}"

@@ -15,7 +15,7 @@ from smart_process.store import journal, outcomes
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.store.accounts import LOST
-from smart_process.sync import foreign_deals, picture
+from smart_process.sync import foreign_deals, picture, tasks
 from smart_process.sync.existing import existing
 from smart_process.sync.outcomes import hand_over
 from smart_process.sync.work import Work
@@ -40,7 +40,6 @@ DEAL_SELECT = (
     "createdTime",
 )
 RESULTS = {"S": "won", "F": "lost"}
-TASK_DONE = "5"
 NOBODY: frozenset[int] = frozenset()
 
 
@@ -165,7 +164,7 @@ def task(tx: Tx, work: Work, row: Mapping[str, Any], found: Item | None) -> None
     if found is None:
         _gone(tx, work, row)
         return
-    done = str(found.get("status")) == TASK_DONE
+    done = str(found.get("status")) == tasks.DONE
     responsible = picture.number(found.get("responsibleId"))
     before = row["shadow"]
     touched = (

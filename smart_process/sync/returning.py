@@ -17,15 +17,12 @@ from b24.store import marks
 from b24.store.engine import Tx
 from smart_process import rules
 from smart_process.facts import Kind, NewFact, Stage, State, project
-from smart_process.people import Contact
 from smart_process.schema import APP, DEAL
 from smart_process.store import journal, messages, participations
 from smart_process.store import outcomes as outcome_store
 from smart_process.store import sync as store
 from smart_process.store import tables as t
-from smart_process.store.people import find_or_add_person, person_for_contact
-from smart_process.sync import observation, picture, stage_moves, tasks, to_dos
-from smart_process.sync.contacts import contact_card
+from smart_process.sync import newcomers, observation, picture, stage_moves, tasks, to_dos
 from smart_process.sync.newcomers import Placed
 from smart_process.sync.picture import Picture
 from smart_process.sync.stage_moves import Move
@@ -35,7 +32,6 @@ Item = Mapping[str, Any]
 _UID = re.compile(r"[0-9a-f]{32}")
 _TICKET = re.compile(r"/t/([A-Za-z0-9_-]{22})$")
 ACTOR = "portal"
-DONE = "5"
 
 
 @dataclass(frozen=True)
@@ -161,8 +157,8 @@ def _task(task: Item, key: str) -> Standing:
         owner or None,
         made,
         datetime.fromisoformat(task["deadline"]) if task.get("deadline") else made,
-        "done" if status == DONE else None,
-        touched=status == DONE,
+        "done" if status == tasks.DONE else None,
+        touched=status == tasks.DONE,
         shadow={"responsible_id": owner, "status": status},
     )
 
@@ -224,12 +220,10 @@ def _mailed(state: State, event: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _person(tx: Tx, work: Work, item: Item, contact: Item | None, event_title: str) -> int:
-    if contact is None:
-        name = str(item.get("title") or "").removesuffix(f" – {event_title}")
-        return find_or_add_person(tx, work.portal_id, Contact(last_name=name[:120]), work.now())
-    card = contact_card(contact, work.settings.region)
-    card = replace(card, company_id=picture.number(item.get("companyId")) or card.company_id)
-    return person_for_contact(tx, work.portal_id, card, work.now())
+    # Without a contact the title is all there is, as we wrote it.
+    title = str(item.get("title") or "").removesuffix(f" – {event_title}")
+    card = newcomers.card_of({**item, "title": title}, contact, work.settings.region)
+    return newcomers.person_of(tx, work, card)
 
 
 def _facts(item: Item, seen: Picture, moves: Sequence[Move]) -> list[NewFact]:

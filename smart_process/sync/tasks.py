@@ -50,6 +50,10 @@ def find(work: Work, rows: Sequence[Row]) -> dict[str, int]:
     }
 
 
+DONE = "5"
+"""Status of a task that is done (tasks/tasks-task-list.md)."""
+
+
 def key_of(task: Mapping[str, Any]) -> str:
     """The last line of a task's description: our key, where it is a task of ours."""
     return str(task.get("description") or "").strip().rpartition("\n")[2]

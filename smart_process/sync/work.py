@@ -21,6 +21,7 @@ from b24.transport import through_s
 from smart_process.schema import Binding
 from smart_process.service import Service
 from smart_process.settings import Settings
+from smart_process.store import setups
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,10 @@ class Work:
             return
         with self.service.store.transaction() as tx:
             marks.done(tx, some)
+
+    def still_set(self, tx: Tx) -> bool:
+        """Whether the saved settings are those this drain goes by: what others spoiled is no case for a person."""
+        return setups.read(tx, self.portal_id).settings == self.settings
 
     def read(self, commands: Commands) -> dict[str, Any]:
         """Results of any number of reads; see :meth:`answers`."""
