@@ -28,6 +28,7 @@ from b24.errors import (
 )
 from b24.limits import Limits
 from b24.oauth import OAuth
+from b24.pace import Pace, kind_of, seconds
 from b24.portals import Portal
 from b24.secrets import Secrets
 from b24.store import calls
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PAGE = 50
+GATEWAY_TIMEOUT = 504
 BeforeSend = Callable[[], None]
 """Called after the rate slot was reserved and right before a request leaves (also before a repeated one)."""
 LEAVES_WITHIN = timedelta(seconds=2)
@@ -76,6 +78,7 @@ class Portals:
         self.cut_s = cut_s
         self.transport = Transport(cut_s=cut_s, allow_origin=allow_origin)
         self.limits = Limits(store, size=bucket[0], rate=bucket[1], now=now)
+        self.pace = Pace(cut_s)
         self.tokens = Tokens(store, secrets, oauth, clock)
 
     def client(self, portal_id: int) -> Client:
@@ -186,11 +189,23 @@ class Client:
         sent = {f"k{index}": key for index, key in enumerate(commands) if key not in found}
         if sent:
             cmd = {key: command(*commands[ours]) for key, ours in sent.items()}
-            envelope = self._envelope("batch", {"halt": 0, "cmd": cmd}, write, before_send)
+            kinds = {key: kind_of(*commands[ours]) for key, ours in sent.items()}
+            try:
+                envelope = self._envelope("batch", {"halt": 0, "cmd": cmd}, write, before_send)
+            except Ambiguous as error:
+                if error.code == "TIMEOUT" or error.status == GATEWAY_TIMEOUT:
+                    self._portals.pace.unanswered(self.portal_id, kinds.values())
+                raise
             methods = {key: commands[ours][0] for key, ours in sent.items()}
             answers = batch_answers(envelope, methods, self._context("batch", write))
+            self._learn(kinds, answers)
             found |= {sent[key]: self._noted(methods[key], answer) for key, answer in answers.items()}
         return {key: found[key] for key in commands}
+
+    def room(self, method: str, entity_type_id: int | None = None) -> int:
+        """How many commands of this method go into one writing request now; see :mod:`b24.pace`."""
+        about = {} if entity_type_id is None else {"entityTypeId": entity_type_id}
+        return self._portals.pace.room(self.portal_id, kind_of(method, about))
 
     def rows(
         self, method: str, params: Mapping[str, Any], *, rows_at: str | None = "items"
@@ -413,6 +428,14 @@ class Client:
             for key, (method, _) in commands.items()
             if method.lower() in resting
         }
+
+    def _learn(self, kinds: Mapping[str, str], answers: Mapping[str, Answer | B24Error]) -> None:
+        took = [
+            (kinds[key], duration)
+            for key, answer in answers.items()
+            if isinstance(answer, Answer) and (duration := seconds(answer)) is not None
+        ]
+        self._portals.pace.answered(self.portal_id, took)
 
     def _noted(self, method: str, answer: Answer | B24Error) -> Answer | B24Error:
         if isinstance(answer, Answer):

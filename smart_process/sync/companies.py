@@ -23,7 +23,6 @@ from smart_process.store import tables as t
 from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
 
 MARK = "company"
-AT_ONCE = 25
 PAGE = 50
 MOST = 1000
 """So many cards with one word in their title are looked through; behind a commoner word only people find one."""
@@ -161,7 +160,7 @@ def make(work: Work, owners: Mapping[str, int] | None = None) -> int:
     Args:
         owners: responsible users by our key of the company.
     """
-    claimed = work.claim(MARK, limit=AT_ONCE)
+    claimed = work.claim(MARK, limit=work.client.room("crm.item.add", COMPANY))
     if not claimed:
         return 0
     with work.service.store.reading() as tx:

@@ -137,4 +137,12 @@ def _refused(tx: Tx, work: Work, row: Row, error: errors.B24Error) -> bool:
     return True
 
 
-WAY = Way("deal", lambda deal_id: ("pull", f"{DEAL}:{deal_id}"), find, _command, _made, _refused)
+WAY = Way(
+    "deal",
+    lambda work: work.client.room("crm.item.add", DEAL),
+    lambda deal_id: ("pull", f"{DEAL}:{deal_id}"),
+    find,
+    _command,
+    _made,
+    _refused,
+)

@@ -29,7 +29,7 @@ def comment(tx: Tx, work: Work, key: str, entity_type_id: int, item_id: int, tex
 
 def comments_and_notices(work: Work) -> int:
     """Say what waits to be said; a comment whose answer was lost is looked for before it is repeated."""
-    claimed = work.claim(MARK, limit=50)
+    claimed = work.claim(MARK, limit=work.client.room("crm.timeline.comment.add"))
     if not claimed:
         return 0
     with work.service.store.reading() as tx:

@@ -22,7 +22,6 @@ from smart_process.sync import contacts, form_answers, newcomers, picture
 from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
 
 MARK = "lead"
-AT_ONCE = 25
 CONVERTED = "S"
 Row = Mapping[str, Any]
 Item = Mapping[str, Any]
@@ -111,7 +110,7 @@ def _follow(tx: Tx, work: Work, guest: Row, item: Item) -> None:
 
 def push(work: Work) -> int:
     """Write the contact and company of marked leads' guests into the leads' empty fields."""
-    claimed = work.claim(MARK, limit=AT_ONCE)
+    claimed = work.claim(MARK, limit=work.client.room("crm.item.update", LEAD))
     if not claimed:
         return 0
     with work.service.store.reading() as tx:

@@ -19,7 +19,8 @@ from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
-AT_ONCE = 25
+AT_ONCE = 50
+"""Outcomes looked at together: deals and tasks are of one kind of mark."""
 MARK = outcome_store.PUSH
 Row = Mapping[str, Any]
 Bound = Sequence[Row]
@@ -31,6 +32,7 @@ class Way:
     """How outcomes of one kind get into the portal.
 
     Attributes:
+        room: how many go into one request now.
         find: our keys whose object the portal has already → its id; reads only.
         command: what is to be sent for an outcome and those it speaks for, ``None`` when nothing is.
         made: keeps what an answer said.
@@ -39,6 +41,7 @@ class Way:
     """
 
     kind: str
+    room: Callable[[Work], int]
     pulled: Callable[[int], tuple[str, str]]
     find: Callable[[Work, Sequence[Row]], Mapping[str, int]]
     command: Callable[[Work, Row, Bound], Command | None]
@@ -48,13 +51,13 @@ class Way:
 
 def push(work: Work, way: Way) -> int:
     """Make and keep up what stands behind marked outcomes of one kind."""
-    claimed = work.claim(MARK, limit=AT_ONCE * 2)
+    claimed = work.claim(MARK, limit=AT_ONCE)
     if not claimed:
         return 0
     with work.service.store.reading() as tx:
         rows = {str(row["id"]): row for row in store.outcomes(tx, [int(one.key) for one in claimed])}
         ours = {one: row for one in claimed if (row := rows.get(one.key)) and row["kind"] == way.kind}
-        some = dict(list(ours.items())[:AT_ONCE])
+        some = dict(list(ours.items())[: way.room(work)])
         bound = {
             one: store.contacts_and_items(tx, row["content"]["participations"]) for one, row in some.items()
         }

@@ -30,7 +30,6 @@ from smart_process.sync.segments import account
 from smart_process.sync.work import Work, all_failed, all_unread, failed, later
 
 AT_ONCE = 50
-CREATES = 25
 OPEN = ("new", people_store.LOST)
 """Whose contact has to be looked up: nobody did yet, or it was deleted."""
 Row = Mapping[str, Any]
@@ -248,8 +247,9 @@ def _make(work: Work, cases: Sequence[Case]) -> None:
     with work.service.store.reading() as tx:
         responsible = store.responsible_of_people(tx, [case.row["id"] for case in making])
         gone = accounts.gone(tx, work.portal_id)
-    for at in range(0, len(making), CREATES):
-        some = making[at : at + CREATES]
+    room = work.client.room("crm.item.add", CONTACT)
+    for at in range(0, len(making), room):
+        some = making[at : at + room]
         commands = {case.mark.key: _new_contact(case, responsible.get(case.row["id"]), gone) for case in some}
         leaving = work.leaving([case.mark for case in some])
         try:

@@ -15,13 +15,12 @@ from smart_process.sync.picture import Picture
 from smart_process.sync.work import Commands, Work, all_failed, failed
 
 MARK = "event"
-AT_ONCE = 50
 Row = Mapping[str, Any]
 
 
 def push(work: Work) -> int:
     """Write what differs on marked events' cards."""
-    claimed = work.claim(MARK, limit=AT_ONCE)
+    claimed = work.claim(MARK, limit=work.client.room("crm.item.update", work.binding.event.entity_type_id))
     if not claimed:
         return 0
     with work.service.store.reading() as tx:

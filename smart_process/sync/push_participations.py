@@ -1,4 +1,4 @@
-"""Push of participations whose picture is ahead: only fields that differ, 50 commands a request.
+"""Push of participations whose picture is ahead: only fields that differ, up to 50 commands a request.
 
 Each command's own answer counts. The shadow is taken from the answer; a create whose answer was lost is looked up by
 ``xmlId`` before it is repeated; an update whose answer was lost is repeated, its values counting as ours meanwhile.
@@ -29,12 +29,12 @@ from smart_process.store import journal
 from smart_process.store import sync as store
 from smart_process.store import tables as t
 from smart_process.sync import effects, observation, observe_participations, picture, stage_moves
+from smart_process.sync.flight import Flight, Leaving
 from smart_process.sync.observation import TYPED, Item
 from smart_process.sync.picture import Picture
 from smart_process.sync.work import LEASE_LOST, Commands, Work, all_unread, failed, later
 
 AT_ONCE = MAX_BATCH
-CREATES = 25
 PATIENCE = 3
 """So many waits (seconds, see ``LATER_S``) of a card for its person."""
 LOOK = "before"
@@ -57,7 +57,18 @@ class Write:
 
 
 def push(work: Work) -> int:
-    """Write marked participations to the portal."""
+    """Write marked participations to the portal: while the answer to the first request is out, the next ones leave."""
+    touched = 0
+    with Flight() as flight:
+        while count := _some(work, flight):
+            touched += count
+            if not flight.room or journal.PUSH in work.alone or not work.going():
+                break
+    return touched
+
+
+def _some(work: Work, flight: Flight) -> int:
+    """Send what goes into one round of requests; those that left are claimed no more until they are settled."""
     claimed = work.claim(journal.PUSH, limit=AT_ONCE)
     if not claimed:
         return 0
@@ -76,7 +87,7 @@ def push(work: Work) -> int:
     if found:
         rows = _rows(work, todo)
         todo = {one: rows[int(one.key)] for one in todo}
-    _write(work, todo)
+    _write(work, flight, todo)
     return len(claimed) - len(waiting)
 
 
@@ -123,7 +134,7 @@ def _look_at_lost(work: Work, rows: Sequence[Row]) -> bool:
     return bool(first)
 
 
-def _write(work: Work, todo: Mapping[Mark, Row]) -> None:
+def _write(work: Work, flight: Flight, todo: Mapping[Mark, Row]) -> None:
     updates: dict[Mark, Write] = {}
     creates: dict[Mark, Write] = {}
     idle = []
@@ -138,10 +149,11 @@ def _write(work: Work, todo: Mapping[Mark, Row]) -> None:
             idle.append(one)
     _nothing_restored(work, [todo[one] for one in idle])
     work.finish(idle)
+    eti = work.binding.participation.entity_type_id
     if updates:
-        _update_all(work, _first_request(updates))
-    for some in _slices(creates, CREATES):
-        _send(work, some, {one.key: _add(work, write) for one, write in some.items()})
+        _update_all(work, flight, _first_request(updates, work.client.room("crm.item.update", eti)))
+    for some in _slices(creates, work.client.room("crm.item.add", eti)):
+        _send(work, flight, some, {one.key: _add(work, write) for one, write in some.items()})
 
 
 def _nothing_restored(work: Work, rows: Sequence[Row]) -> None:
@@ -160,17 +172,17 @@ def _slices(writes: Mapping[Mark, Write], size: int) -> Iterator[dict[Mark, Writ
         yield dict(pairs[at : at + size])
 
 
-def _first_request(updates: Mapping[Mark, Write]) -> dict[Mark, Write]:
+def _first_request(updates: Mapping[Mark, Write], room: int) -> dict[Mark, Write]:
     """As many updates as go into one request beside the command that reads them first, where one is needed; what
     is left over stays marked."""
     looks = any(write.typed for write in updates.values())
-    return dict(list(updates.items())[: AT_ONCE - looks])
+    return dict(list(updates.items())[: min(room, AT_ONCE - looks)])
 
 
-def _update_all(work: Work, some: Mapping[Mark, Write]) -> None:
+def _update_all(work: Work, flight: Flight, some: Mapping[Mark, Write]) -> None:
     commands = {one.key: _update(work, write) for one, write in some.items()}
     typed = [write.item_id for write in some.values() if write.typed and write.item_id]
-    _send(work, some, {LOOK: _look(work, typed), **commands} if typed else commands)
+    _send(work, flight, some, {LOOK: _look(work, typed), **commands} if typed else commands)
 
 
 def _look(work: Work, item_ids: Sequence[int]) -> tuple[str, Mapping[str, Any]]:
@@ -227,15 +239,23 @@ def _changed(row: Row, ours: Picture) -> Picture:
     return changed
 
 
-def _send(work: Work, some: Mapping[Mark, Write], commands: Commands) -> None:
+def _send(work: Work, flight: Flight, some: Mapping[Mark, Write], commands: Commands) -> None:
+    flight.send(lambda left: _sent(work, some, commands, left))
+
+
+def _sent(work: Work, some: Mapping[Mark, Write], commands: Commands, left: Leaving) -> None:
     def under_way(tx: Tx) -> None:
         for write in some.values():
             store.update(tx, t.participation, write.row["id"], inflight=write.changed)
 
+    leaving = work.leaving(list(some), also=under_way)
+
+    def before_send() -> None:
+        leaving()
+        left()
+
     try:
-        replies = work.client.batch(
-            commands, write=True, before_send=work.leaving(list(some), also=under_way)
-        )
+        replies = work.client.batch(commands, write=True, before_send=before_send)
     except errors.B24Error as error:
         _unanswered(work, some, error)
         return

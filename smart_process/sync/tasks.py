@@ -114,4 +114,11 @@ def _made(tx: Tx, work: Work, row: Row, result: Any, now: datetime) -> None:
     outcomes.hand_over(tx, work, row, task_id, now)
 
 
-WAY = Way("task", lambda task_id: ("pull_task", str(task_id)), find, _command, _made)
+WAY = Way(
+    "task",
+    lambda work: work.client.room("tasks.task.add"),
+    lambda task_id: ("pull_task", str(task_id)),
+    find,
+    _command,
+    _made,
+)

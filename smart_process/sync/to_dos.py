@@ -20,14 +20,13 @@ from smart_process.store import tables as t
 from smart_process.sync.work import Commands, Work, all_failed, all_unread, failed
 
 MARK = outcome_store.TO_DO
-AT_ONCE = 25
 Row = Mapping[str, Any]
 Command = tuple[str, Mapping[str, Any]]
 
 
 def push(work: Work) -> int:
     """Make the to-dos of marked outcomes, and bring those forward whose deadline was."""
-    claimed = work.claim(MARK, limit=AT_ONCE)
+    claimed = work.claim(MARK, limit=work.client.room("crm.activity.todo.add"))
     if not claimed:
         return 0
     with work.service.store.reading() as tx:

@@ -296,6 +296,27 @@ def test_batch_maps_answers_back_to_the_caller_s_keys(world: World, http: mocked
     assert sent["cmd"]["k0"] == "crm.item.update?fields%5Btitle%5D=A+%26+B+%2B+50%25"
 
 
+def test_slow_commands_go_in_smaller_requests(world: World, http: mocked.RequestsMock) -> None:
+    update = ("crm.item.update", {"entityTypeId": 128, "id": 1, "fields": {}})
+    times = {f"k{n}": {"duration": 2.0, "operating": 2.0} for n in range(50)}
+    results = {f"k{n}": {"item": {"id": 1}} for n in range(50)}
+    ok(http, "batch", {"result": results, "result_error": [], "result_time": times})
+    assert world.client.room("crm.item.update", 128) == 50
+    world.client.batch({str(n): update for n in range(50)}, write=True)
+    assert world.client.room("crm.item.update", 128) == 10
+    assert world.client.room("crm.item.update", 2) == 50
+
+
+@pytest.mark.parametrize("answer", [{"body": slow()}, {"status": 504, "body": "<html>504</html>"}])
+def test_a_request_that_was_cut_off_goes_by_halves_next(
+    world: World, http: mocked.RequestsMock, answer: dict[str, Any]
+) -> None:
+    http.post(f"{ENDPOINT}batch", **answer)
+    with pytest.raises(Ambiguous):
+        world.client.batch({str(n): ("tasks.task.add", {"fields": {}}) for n in range(10)}, write=True)
+    assert world.client.room("tasks.task.add") == 5
+
+
 def test_batch_of_more_than_fifty_is_a_mistake(world: World, http: mocked.RequestsMock) -> None:
     with pytest.raises(ValueError, match="50"):
         world.client.batch({str(n): ("profile", {}) for n in range(51)})

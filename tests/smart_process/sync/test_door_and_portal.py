@@ -115,7 +115,7 @@ def test_a_thousand_scans_are_answered_while_the_portal_is_silent(story: Story) 
             # A guest at another door meanwhile.
             assert online.scans([online.scan(seats[at // len(GATES)]["ticket"])]) == ["already_admitted"]
         assert drain.is_alive()
-        assert set(asked) == {"drain"}
+        assert all(name == "drain" or name.startswith("flight") for name in asked), asked
         assert {seat["stage"] for seat in story.seats()} == {"arrived"}
         answers.set()
         drain.join(60)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from smart_process.schema import CONTACT
 from smart_process.store import journal, participations
 from smart_process.store import tables as t
 from smart_process.store.people import find_or_add_person
-from tests.smart_process.sync.story import Company, Story, unique, writes
+from tests.smart_process.sync.story import Company, Story, methods_of, unique, writes
 
 GUESTS = 120
 
@@ -74,6 +77,28 @@ def test_flags_cost_one_command_more_per_request_to_see_what_people_typed(crowd:
     assert sum(map(len, writing)) == GUESTS + len(writing)
     assert {some[0] for some in writing} == {"crm.item.list"}
     assert len(until_written(sent)) <= ceil(GUESTS / 49) + 3
+    crowd.settle()
+
+
+def test_requests_leave_while_the_answers_to_others_are_out(
+    crowd: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody(crowd, Kind.FLAG_SET, flag="materials_requested")
+    crowd.events_arrived()
+    transport, all_out = crowd.service.portals.transport, threading.Barrier(ceil(GUESTS / 49))
+    post = transport.post
+
+    def post_together(url: str, payload: Mapping[str, Any], **more: Any) -> Any:
+        if writes([methods_of(url, payload)]):
+            all_out.wait(60)
+        return post(url, payload, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transport, "post", post_together)
+        with crowd.counted() as sent:
+            crowd.drain()
+    assert not all_out.broken
+    assert len(writes(sent)) == GUESTS
     crowd.settle()
 
 
