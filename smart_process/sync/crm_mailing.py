@@ -12,7 +12,7 @@ more:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from b24 import errors
@@ -26,7 +26,7 @@ from smart_process.messages import NoContactYet, NothingToSay, compose_for_crm
 from smart_process.provision import problems
 from smart_process.refusals import plain
 from smart_process.store import messages as store
-from smart_process.sync.work import LEASE_LOST, Work, all_unread, failed, later
+from smart_process.sync.work import LEASE_LOST, Work, all_unread, failed, unread
 
 AT_ONCE = 8
 """The other steps wait some five seconds for these: the documented add took 0.6 s (crm-activity-add, ``duration``)."""
@@ -151,22 +151,16 @@ def _clear(work: Work, records: Mapping[Mark, int]) -> None:
             {mark.key: crm_mail.delete(number) for mark, number in records.items()}, write=True
         )
     except errors.B24Error as error:
-        _later(work, records, error)
+        all_unread(work, records, error)
         return
     with work.service.store.transaction() as tx:
         for mark in records:
             reply = replies[mark.key]
             if isinstance(reply, errors.B24Error) and not isinstance(reply, errors.Rejected):
-                marks.retry(tx, mark, at=later(mark, work.now()), error=str(reply))
+                unread(tx, mark, reply, now=work.now())
             else:
                 # What may not be removed stays in the card; the reason stands with the mail all the same.
                 _conclude(tx, work, mark, store.by_id(tx, int(mark.key)).error)
-
-
-def _later(work: Work, some: Iterable[Mark], error: errors.B24Error) -> None:
-    with work.service.store.transaction() as tx:
-        for mark in some:
-            marks.retry(tx, mark, at=later(mark, work.now()), error=str(error))
 
 
 def _conclude(tx: Tx, work: Work, mark: Mark, reason: str) -> None:
