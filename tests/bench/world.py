@@ -108,7 +108,7 @@ class World:
                 tx.execute(sa.update(mark).where(mark.c.sent_at.is_(None)).values(due_at=datetime.now(UTC)))
             return not drain(self.app.service, PORTAL_ID, budget_s=600) and not self.waiting()
 
-        eventually(quiet, within=300, waiting_for="both sides to come to rest")
+        eventually(quiet, within=1200, waiting_for="both sides to come to rest")
 
     def waiting(self, *kinds: str) -> int:
         """How many marks wait, of these kinds or at all."""
