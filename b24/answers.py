@@ -9,6 +9,7 @@ Source: _includes/system-errors.md; settings/oauth/error-codes.md; settings/perf
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,12 @@ class Answer:
         """When the method's time budget renews; the portal sends it as a number or a text."""
         moment = _number(self.time.get("operating_reset_at"))
         return datetime.fromtimestamp(moment, UTC) if moment and 0 < moment < 1e11 else None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the portal worked on the call; ``None`` where it does not say."""
+        duration = _number(self.time.get("duration"))
+        return duration if duration is not None and 0 <= duration < math.inf else None
 
 
 @dataclass(frozen=True)

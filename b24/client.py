@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from b24.errors import (
 )
 from b24.limits import Limits
 from b24.oauth import OAuth
-from b24.pace import Pace, kind_of, seconds
+from b24.pace import Pace, kind_of
 from b24.portals import Portal
 from b24.secrets import Secrets
 from b24.store import calls
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PAGE = 50
-GATEWAY_TIMEOUT = 504
 BeforeSend = Callable[[], None]
 """Called after the rate slot was reserved and right before a request leaves (also before a repeated one)."""
 LEAVES_WITHIN = timedelta(seconds=2)
@@ -193,12 +193,13 @@ class Client:
             try:
                 envelope = self._envelope("batch", {"halt": 0, "cmd": cmd}, write, before_send)
             except Ambiguous as error:
-                if error.code == "TIMEOUT" or error.status == GATEWAY_TIMEOUT:
+                if error.code == "TIMEOUT" or error.status == HTTPStatus.GATEWAY_TIMEOUT:
                     self._portals.pace.unanswered(self.portal_id, kinds.values())
                 raise
             methods = {key: commands[ours][0] for key, ours in sent.items()}
             answers = batch_answers(envelope, methods, self._context("batch", write))
-            self._learn(kinds, answers)
+            if write:
+                self._learn(kinds, answers)
             found |= {sent[key]: self._noted(methods[key], answer) for key, answer in answers.items()}
         return {key: found[key] for key in commands}
 
@@ -433,7 +434,7 @@ class Client:
         took = [
             (kinds[key], duration)
             for key, answer in answers.items()
-            if isinstance(answer, Answer) and (duration := seconds(answer)) is not None
+            if isinstance(answer, Answer) and (duration := answer.duration_s) is not None
         ]
         self._portals.pace.answered(self.portal_id, took)
 

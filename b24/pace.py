@@ -7,12 +7,12 @@ duplicate control, counters) than updates, so they begin with few.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from b24.answers import MAX_BATCH, Answer
+from b24.answers import MAX_BATCH
 
 SHARE = 3
 """A request takes at most this part of the time after which the portal gives up: 20 s of 60."""
@@ -65,10 +65,7 @@ class Pace:
 
     def unanswered(self, portal_id: int, kinds: Iterable[str]) -> None:
         """A request with these commands brought no answer in time: half as many go next."""
-        counts: dict[str, int] = defaultdict(int)
-        for kind in kinds:
-            counts[kind] += 1
-        for kind, number in counts.items():
+        for kind, number in Counter(kinds).items():
             fewer = max(1, number // 2)
             self._known[portal_id, kind] = _Known(self._longest_s / fewer, fewer - fewer // 2)
 
@@ -77,9 +74,3 @@ def kind_of(method: str, params: Mapping[str, Any]) -> str:
     """What commands are measured by: the method, and the type of the items it is about."""
     about = params.get("entityTypeId")
     return f"{method.lower()}:{about}" if about is not None else method.lower()
-
-
-def seconds(answer: Answer) -> float | None:
-    """How long the portal worked on a command; ``None`` where it does not say."""
-    duration = answer.time.get("duration")
-    return float(duration) if isinstance(duration, int | float) and duration >= 0 else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from b24.answers import Answer
-from b24.pace import Pace, kind_of, seconds
+from b24.pace import Pace, kind_of
 
 ADD, UPDATE = "crm.item.add:128", "crm.item.update:128"
 
@@ -81,9 +83,10 @@ def test_commands_are_told_by_method_and_type_of_item() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "expected"), [({"duration": 0.25}, 0.25), ({}, None), ({"duration": "x"}, None)]
+    ("time", "expected"),
+    [({"duration": 0.25}, 0.25), ({}, None), ({"duration": "x"}, None), ({"duration": math.inf}, None)],
 )
 def test_seconds_come_from_the_answer_where_it_says_them(
     time: dict[str, object], expected: float | None
 ) -> None:
-    assert seconds(Answer(None, time=time)) == expected
+    assert Answer(None, time=time).duration_s == expected
