@@ -67,15 +67,13 @@ export async function reloadCard() {
   if (b24) await b24.placement.call('reloadData').catch(() => {});
 }
 
-/* Makes the frame as high as the page. fitWindow measures the document, which is never lower than its frame: one that
- * is too high is first set to the height wanted; fitWindow then gives its width back to the portal. */
-async function fit(height, lower) {
+/* Makes the frame as high as the page, and as wide as the portal has room. What fitWindow sends, with a height of our
+ * own: it measures the document, which is never lower than its frame, and a frame that was just made lower may not know
+ * of it yet when it measures. */
+async function fit(height) {
   const b24 = await portal();
-  if (!b24) return;
-  try {
-    if (lower) await b24.parent.resizeWindow(window.innerWidth, height);
-    await b24.parent.fitWindow();
-  } catch { /* The page can still be scrolled. */ }
+  // Without an answer the page can still be scrolled.
+  if (b24) await b24.parent.message.send('resizeWindow', { width: '100%', height, isSafely: true }).catch(() => {});
 }
 
 document.addEventListener('click', (event) => {
@@ -102,8 +100,7 @@ portal().then(() => {
   let height = 0;
   new ResizeObserver(() => {
     if (body.scrollHeight === height) return;
-    const lower = body.scrollHeight < height;
     height = body.scrollHeight;
-    fit(height, lower);
+    fit(height);
   }).observe(body);
 });
