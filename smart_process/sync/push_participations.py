@@ -1,7 +1,8 @@
 """Push of participations whose picture is ahead: only fields that differ, up to 50 commands a request.
 
-Each command's own answer counts. The shadow is taken from the answer; a create whose answer was lost is looked up by
-``xmlId`` before it is repeated; an update whose answer was lost is repeated, its values counting as ours meanwhile.
+Each command's own answer counts. The shadow is taken from the answer. What became of a write whose answer was lost is
+looked up before anything is written again – a create by ``xmlId``, an update by its card; its values count as ours
+meanwhile.
 
 Fields that belong to people as much as to us are read in the request that writes them, before they are written: what
 a person typed since we last looked is a fact, and comes back with the next push (design 4.4).
@@ -78,9 +79,9 @@ def _some(work: Work, flight: Flight) -> int:
     waiting = [one for one, row in todo.items() if _waits(one, row)]
     _wait(work, waiting)
     todo = {one: row for one, row in todo.items() if one not in waiting}
-    lost = [row for one, row in todo.items() if one.sent_at and row["item_id"] is None]
+    lost = [row for one, row in todo.items() if one.sent_at]
     try:
-        found = _look_at_lost(work, lost)
+        found = bool(lost) and _look_at_lost(work, lost)
     except errors.B24Error as error:
         all_unread(work, todo, error)
         return len(claimed)
@@ -115,23 +116,31 @@ def _wait(work: Work, some: Sequence[Mark]) -> None:
 
 
 def _look_at_lost(work: Work, rows: Sequence[Row]) -> bool:
-    """Find cards whose create was not answered, and take them as a pull takes any card: somebody may have typed
-    something on them already. Whether there was any."""
-    if not rows:
-        return False
+    """Read the cards of writes that were not answered, and take them as a pull takes any card: what was written shows,
+    so do the moves it left in the history, and somebody may have typed something meanwhile. Whether there was any.
+
+    Also before an update is repeated: what is written next replaces what counts as ours while nobody knows.
+    """
     kind = work.binding.participation
     asked = {
         "entityTypeId": kind.entity_type_id,
-        "filter": {"@xmlId": [row["uid"] for row in rows]},
         "select": picture.select(kind, (work.binding.event.entity_type_id, DEAL)),
         "order": {"id": "DESC"},
         "start": -1,
     }
-    reply = work.client.ask("crm.item.list", asked)
+    wanted = {
+        "@xmlId": [row["uid"] for row in rows if row["item_id"] is None],
+        "@id": [row["item_id"] for row in rows if row["item_id"] is not None],
+    }
+    replies = work.read(
+        {key: ("crm.item.list", asked | {"filter": {key: some}}) for key, some in wanted.items() if some}
+    )
     # Of two cards with one key the older one is taken, the other is merged when a pull meets it.
-    first = {str(item["xmlId"]): item for item in reply.result["items"]}
-    observe_participations.observe(work, {int(item["id"]): item for item in first.values()}, frozenset())
-    return bool(first)
+    first = {str(item["xmlId"]): item for item in replies.get("@xmlId", {"items": []})["items"]}
+    items = [*first.values(), *replies.get("@id", {"items": []})["items"]]
+    if items:
+        observe_participations.observe(work, {int(item["id"]): item for item in items}, frozenset())
+    return bool(items)
 
 
 def _write(work: Work, flight: Flight, todo: Mapping[Mark, Row]) -> None:

@@ -170,6 +170,23 @@ def test_what_changes_while_an_update_has_no_answer_is_written_after_it(story: S
     assert told == []
 
 
+def test_moves_of_ours_whose_answers_were_lost_are_nobody_elses(story: Story) -> None:
+    story.registers(story.guest("Дважды", "Сдвинут"))
+    story.settle()
+    seat = story.seat()
+    # Both moves are made, no answer and no word of them arrives; the second replaces what was under way.
+    story.faults(reset_after=1, event_drop=1, times={"reset_after": 1}, methods=["crm.item.update"])
+    story.arrives(seat["id"])
+    story.drain()
+    story.flags(seat["id"], "question_asked")
+    story.settle()
+    story.faults()
+    sweep.sweep(story.service, story.company.portal_id)
+    story.settle()
+    assert "stage_moved" not in story.kinds(seat["id"])
+    assert story.card()["stage"] == story.seat()["stage"] == "engaged"
+
+
 def test_what_a_colleague_types_on_a_card_whose_create_was_not_answered_stands(story: Story) -> None:
     guest = story.guest("Потерян", "Ответ", company="")
     story.add_contact("Потерян", "Ответ", email=guest.email)
