@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(
-    condition: Callable[[], T], within: float = 10.0, every: float = 0.02, waiting_for: str = ""
+    condition: Callable[[], T], within: float = 30.0, every: float = 0.02, waiting_for: str = ""
 ) -> T:
     """Call ``condition`` until its answer is true (or it stops failing an assert) and return that answer.
 
