@@ -13,6 +13,8 @@ from smart_process.schema import SCOPES
 
 Say = Callable[[str], None]
 WAIT_S = 60.0
+# How often the administrator presses «Повторить»: a busy machine may miss the portal's cut-off.
+REPEATS = 3
 
 
 def register(portal: LocalPortal, app_url: str) -> dict[str, Any]:
@@ -54,11 +56,17 @@ def _steps(browser: requests.Session, begun: dict[str, Any], url: str, say: Say)
     step_url = requests.compat.urljoin(url, begun["step_url"])
     told: set[str] = set()
     until = time.monotonic() + WAIT_S * 3
+    repeats = 0
     while time.monotonic() < until:
         reply = browser.post(step_url, headers=session, timeout=WAIT_S)
         answer = reply.json()
-        if reply.status_code != 200 or answer.get("problem"):
-            raise PortalFailed(f"installation stopped: {answer.get('problem') or answer}")
+        if reply.status_code != 200:
+            raise PortalFailed(f"installation stopped: {answer}")
+        if answer["problem"]:
+            repeats += 1
+            if repeats > REPEATS:
+                raise PortalFailed(f"installation stopped: {answer['problem']}")
+            continue
         for step in answer["steps"]:
             if step["state"] == "done" and step["key"] not in told:
                 told.add(step["key"])

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from smart_process.admission import Verdict
 from smart_process.facts import Kind
@@ -97,12 +97,25 @@ def test_a_guest_is_let_in_flagged_and_undone_with_the_keyboard_alone(door: Door
                 return
         raise AssertionError(f"the Tab key never gets to {name}")
 
+    late: list[Route] = []
+
+    def hold(asked: Route) -> None:
+        late.append(asked)
+
+    page.route("**/api/v1/people?*", hold)
     tab_to("Поиск")
     page.keyboard.press("Enter")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("анна сем")
-    expect(page.get_by_role("button", name=re.compile("Семёнова Анна"))).to_be_visible()
+    line = page.get_by_role("button", name=re.compile("Семёнова Анна"))
+    expect(line).to_be_visible()
     tab_to("Семёнова Анна")
+    # What the app finds as well arrives now: whoever stands on a line stays there.
+    other = {"participation": 0, "ticket": "", "last_name": "Семёнов", "first_name": "Анна", "company": ""}
+    for asked in late:
+        asked.fulfill(json={"people": [*asked.fetch().json()["people"], other]})
+    expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(2)
+    expect(line).to_be_focused()
     page.keyboard.press("Enter")
     expect_verdict(page, "admitted", "Семёнова Анна")
     tab_to("Просит расчёт")

@@ -54,8 +54,12 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
   let timer = 0;
   let asked = 0;
 
+  function draw(lines, text) {
+    at("found").replaceChildren(...lines);
+    tell(text);
+  }
+
   function tell(text) {
-    at("found").replaceChildren();
     nothing.textContent = text;
     nothing.hidden = !text;
   }
@@ -72,7 +76,8 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
     button.addEventListener("click", () => {
       at("search-dialog").close();
       input.value = "";
-      tell("");
+      asked += 1;
+      draw([], "");
       onPerson(person, found);
     });
     const item = make("li");
@@ -80,28 +85,26 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
     return item;
   }
 
-  function draw(some, more, text) {
-    tell(some.length + more.length ? "" : text);
-    const known = some.map((found) => line({ ...found.record, ...stateOf(found.ticket) }, found));
-    at("found").replaceChildren(...known, ...more.map((person) => line(person, null)));
-  }
-
+  // What the app finds is added below: a line somebody has the finger or the keyboard on stays where it is.
   async function search() {
     const query = input.value.trim();
     const mine = ++asked;
-    if (query.replace(/\s/g, "").length < 2) return tell("");
+    if (query.replace(/\s/g, "").length < 2) return draw([], "");
     const here = await pack.search(query);
     if (mine !== asked) return undefined;
-    draw(here, [], "");
+    draw(here.map((found) => line({ ...found.record, ...stateOf(found.ticket) }, found)), "");
+    const orElse = (text) => tell(at("found").children.length ? "" : text);
     try {
       const { people } = await call(`/api/v1/people?q=${encodeURIComponent(query)}`, { token });
       if (mine !== asked) return undefined;
       const known = new Set(here.map(({ record }) => record.participation));
-      return draw(here, people.filter((person) => !known.has(person.participation)), say("search_nothing"));
+      const more = people.filter((person) => !known.has(person.participation));
+      at("found").append(...more.map((person) => line(person, null)));
+      return orElse(say("search_nothing"));
     } catch (failure) {
       if (mine !== asked) return undefined;
       const alone = pack.ready ? say("search_nothing_here") : say("search_offline");
-      return draw(here, [], failure.status ? failure.message : alone);
+      return orElse(failure.status ? failure.message : alone);
     }
   }
 
