@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from b24.errors import Throttled, Unavailable
 from smart_process.demo import conference
 from smart_process.demo.cast import Cast
 from smart_process.demo.command import Demo
@@ -43,7 +44,14 @@ def insist(act: Callable[[], T]) -> T:
     while True:
         try:
             return act()
-        except (requests.RequestException, ValueError, KeyError, PortalFailed) as error:
+        except (
+            requests.RequestException,
+            ValueError,
+            KeyError,
+            PortalFailed,
+            Throttled,
+            Unavailable,
+        ) as error:
             if time.monotonic() > until:
                 raise NeverAnswered(f"{type(error).__name__}: {error}"[:300]) from error
             time.sleep(0.1)

@@ -190,8 +190,8 @@ def _settle(demo: Demo) -> None:
     hurrying.start()
     try:
         settle(demo, threading.Event())
-        # What dropped events left behind.
-        sweep.sweep(service, conference.PORTAL_ID)
+        # What dropped events left behind. Workers and colleagues may have used the portal's limit up.
+        insist(lambda: sweep.sweep(service, conference.PORTAL_ID))
         settle(demo, threading.Event())
     finally:
         stopping.set()
