@@ -181,10 +181,14 @@ def _mails(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, 
     }
     return {
         "mails": event_page.mails(tx, event.id),
-        # What a mail server says names the guest's address.
-        "troubles": [replace(one, error=redact_text(one.error)) for one in event_page.troubles(tx, event.id)],
+        "troubles": [replace(one, error=_reason(one.error, _)) for one in event_page.troubles(tx, event.id)],
         "kinds": kinds,
     }
+
+
+def _reason(error: str, _: Translator) -> str:
+    """Ours in the reader's language; what a mail server said as it said it, without the guest's address."""
+    return _(redact_text(error)) if error else ""
 
 
 def _undecided(_service: Service, tx: Tx, event: Event, _: Translator) -> dict[str, Any]:

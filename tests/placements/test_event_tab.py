@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from b24.sandbox.server import Options, Sandbox
+from placements import event_tab
 from smart_process import devices
 from smart_process.facts import Kind, NewFact
+from smart_process.language import translator
 from smart_process.schema import COMPANY, CONTACT
 from smart_process.store import journal
 from smart_process.store import tables as t
@@ -439,3 +441,16 @@ def test_a_failed_mail_is_shown_and_sent_again(crowd: Tabs) -> None:
     assert crowd.call("event/mail/again", {"message": first.id}).get_json() == {"queued": True}
     assert "no such box" not in crowd.part("mails")
     assert crowd.call("event/mail/again", {"message": 10**6}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("error", "lang", "shown"),
+    [
+        ("мероприятие отменено", "en", "the event was called off"),
+        ("мероприятие отменено", "ru", "мероприятие отменено"),
+        ("550 100% full", "kk", "550 100% full"),
+        ("", "en", ""),
+    ],
+)
+def test_why_a_mail_did_not_leave_is_said_in_the_readers_language(error: str, lang: str, shown: str) -> None:
+    assert event_tab._reason(error, translator(lang)) == shown

@@ -37,9 +37,11 @@ HANDED_ON = (
     "smart_process/checkup.py",
     "smart_process/doctor.py",
     "smart_process/held_work.py",
+    "smart_process/messages.py",
     "smart_process/rule_table.py",
     "smart_process/rule_words.py",
     "smart_process/settings_forms.py",
+    "smart_process/sync/crm_mailing.py",
     "smart_process/timeline.py",
 )
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
