@@ -81,6 +81,7 @@ class Dispatcher:
             reply = self._carry_out(incoming, caller)
         except RestError as error:
             reply = Reply(error.status, error_body(error))
+            caller = caller or self._claimed(incoming)
         except CutOff:
             self._write_down(incoming, caller, Reply(504, {}))
             raise
@@ -89,7 +90,7 @@ class Dispatcher:
 
     def never_ran(self, incoming: Incoming, status: int) -> None:
         """Write down a call a fault kept from being executed."""
-        self._write_down(incoming, None, Reply(status, {}))
+        self._write_down(incoming, self._claimed(incoming), Reply(status, {}))
 
     def _let_in(self, incoming: Incoming) -> None:
         crowded = self.bucket is not None and not self.bucket.take(incoming.source)
@@ -103,16 +104,26 @@ class Dispatcher:
         return caller
 
     def _caller(self, incoming: Incoming) -> Caller:
-        if len(incoming.path) == 2:
-            with self.portal.transaction():
-                return access.by_webhook(self.portal, *incoming.path)
-        token = incoming.params.get("auth") or incoming.params.get("access_token") or incoming.bearer
-        if incoming.path or not isinstance(token, str):
-            raise RestError("NO_AUTH_FOUND", "Wrong authorization data", 401)
-        if self.faults.strikes("expired_token", incoming.method):
+        token = _token(incoming)
+        if token and self.faults.strikes("expired_token", incoming.method):
             oauth.expire(self.portal, token)
+        return self._known(incoming)
+
+    def _known(self, incoming: Incoming) -> Caller:
+        token = _token(incoming)
         with self.portal.transaction():
+            if len(incoming.path) == 2:
+                return access.by_webhook(self.portal, *incoming.path)
+            if not token:
+                raise RestError("NO_AUTH_FOUND", "Wrong authorization data", 401)
             return access.by_token(self.portal, token)
+
+    def _claimed(self, incoming: Incoming) -> Caller | None:
+        """Whose call the log says that was, of one turned away before anybody asked."""
+        try:
+            return self._known(incoming)
+        except RestError:
+            return None
 
     def _carry_out(self, incoming: Incoming, caller: Caller) -> Reply:
         begun = self.portal.timestamp() - (time.monotonic() - incoming.started)
@@ -200,6 +211,12 @@ class Dispatcher:
                 "response": reply.body,
             }
         )
+
+
+def _token(incoming: Incoming) -> str:
+    """The access token of a call, "" for none and for a webhook's call."""
+    token = incoming.params.get("auth") or incoming.params.get("access_token") or incoming.bearer
+    return token if isinstance(token, str) and not incoming.path else ""
 
 
 def clock(begun: float, finish: float, processing: float) -> dict[str, Any]:

@@ -330,6 +330,7 @@ def test_calls_that_a_fault_kept_from_running_are_logged_too(
         rest.control("faults", method="DELETE")
         line = json.loads((tmp_path / "calls.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         assert line["params"] == {"kind": kind}
+        assert line["auth"].startswith("webhook:")
         assert line["status"] == status or (kind == "html" and line["status"] in {502, 503})
 
 
