@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import camera, door, many, sync, web
-from tests.bench.figures import Figure, as_json, table
+from tests.bench.figures import Figure, as_json, line, table
 from tests.bench.world import World, world
 from tests.chaos.playing import postgres_database
 
@@ -40,59 +40,66 @@ OF_THE_PACK = {"pack", "camera"}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, print, write; 1 when a target is missed."""
+    """Measure, tell each figure as it comes, print and write all of them; 1 when a target is missed.
+
+    What was measured until somebody stops it, or until a part fails, is written as well.
+    """
     sizes, out = _arguments(argv)
     began = time.monotonic()
-    figures = measure(sizes)
-    sys.stdout.write(f"{table(figures)}\n{time.monotonic() - began:.0f} s\n")
-    out.write_text(as_json(figures, databases=sizes.databases) + "\n")
+    figures: list[Figure] = []
+    try:
+        for one in measure(sizes):
+            figures.append(one)
+            sys.stderr.write(f"{time.monotonic() - began:6.0f} s  {line(one)}\n")
+    finally:
+        sys.stdout.write(f"{table(figures)}\n{time.monotonic() - began:.0f} s\n")
+        out.write_text(as_json(figures, databases=sizes.databases) + "\n")
     return 0 if all(one.met for one in figures) else 1
 
 
-def measure(sizes: Sizes) -> list[Figure]:
+def measure(sizes: Sizes) -> Iterator[Figure]:
     """Everything asked for, one after the other, each on an empty database.
 
     The door on every database; what has a portal beside it on the last one.
     """
-    figures: list[Figure] = []
     for kind in sizes.databases:
-        found = _without_a_portal(kind, sizes)
-        figures += [replace(one, name=f"{kind}: {one.name}") for one in found]
+        for one in _without_a_portal(kind, sizes):
+            yield replace(one, name=f"{kind}: {one.name}")
     if set(sizes.only) - BY_GUESTS - OF_THE_PACK:
         with _database(sizes.databases[-1]) as url, world(url) as made:
-            figures += _beside_a_portal(made, sizes)
-    return figures
+            yield from _beside_a_portal(made, sizes)
 
 
-def _without_a_portal(kind: str, sizes: Sizes) -> list[Figure]:
-    figures: list[Figure] = []
+def _without_a_portal(kind: str, sizes: Sizes) -> Iterator[Figure]:
+    at_the_door: list[Figure] = []
     for guests in sizes.guests if BY_GUESTS & set(sizes.only) else ():
         with _database(kind) as url, door.prepared(url, guests) as ready:
             if "door" in sizes.only:
-                figures += door.measure(ready, sizes.requests, sizes.callers)
+                some = door.measure(ready, sizes.requests, sizes.callers)
+                at_the_door += some
+                yield from some
             if "web" in sizes.only:
-                figures += web.measure(ready, sizes.requests, max(sizes.callers))
+                yield from web.measure(ready, sizes.requests, max(sizes.callers))
     if len(sizes.guests) > 1:
-        figures += door.flat(figures, min(sizes.guests), max(sizes.guests))
+        yield from door.flat(at_the_door, min(sizes.guests), max(sizes.guests))
     if OF_THE_PACK & set(sizes.only):
         with _database(kind) as url, door.prepared(url, sizes.pack) as ready:
-            figures += door.pack(ready) if "pack" in sizes.only else []
-            figures += camera.measure(ready) if "camera" in sizes.only else []
-    return figures
+            if "pack" in sizes.only:
+                yield from door.pack(ready)
+            if "camera" in sizes.only:
+                yield from camera.measure(ready)
 
 
-def _beside_a_portal(made: World, sizes: Sizes) -> list[Figure]:
-    figures: list[Figure] = []
+def _beside_a_portal(made: World, sizes: Sizes) -> Iterator[Figure]:
     if "beside" in sizes.only:
-        figures.append(door.beside_a_slow_portal(made, 2 * min(sizes.changes), sizes.slow_s))
+        yield door.beside_a_slow_portal(made, 2 * min(sizes.changes), sizes.slow_s)
     if "events" in sizes.only:
-        figures.append(sync.doubled_events(made, sizes.events))
+        yield sync.doubled_events(made, sizes.events)
     for changes in sizes.changes if "drain" in sizes.only else ():
         for slow_s in (0, sizes.slow_s):
-            figures += sync.drains(made, changes, slow_s=slow_s)
+            yield from sync.drains(made, changes, slow_s=slow_s)
     if "portals" in sizes.only:
-        figures += many.worst_lag(made, sizes.portals, min(500, max(sizes.changes)), sizes.spread_s)
-    return figures
+        yield from many.worst_lag(made, sizes.portals, min(500, max(sizes.changes)), sizes.spread_s)
 
 
 @contextmanager

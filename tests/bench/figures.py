@@ -40,14 +40,14 @@ class Figure:
 
 def table(figures: Sequence[Figure]) -> str:
     """All of them for people."""
-    width = max(len(one.name) for one in figures)
-    lines = []
-    for one in figures:
-        verdict = "" if not one.target else "ok" if one.met else "MISSED"
-        lines.append(
-            f"{one.name:<{width}}  {one.value:>9.2f} {one.unit:<4} {one.target:>8}  {verdict:<6}  {one.note}"
-        )
-    return "\n".join(lines)
+    width = max((len(one.name) for one in figures), default=0)
+    return "\n".join(line(one, width) for one in figures)
+
+
+def line(one: Figure, width: int = 0) -> str:
+    """One of them for people."""
+    verdict = "" if not one.target else "ok" if one.met else "MISSED"
+    return f"{one.name:<{width}}  {one.value:>9.2f} {one.unit:<4} {one.target:>8}  {verdict:<6}  {one.note}"
 
 
 def as_json(figures: Sequence[Figure], **about: object) -> str:

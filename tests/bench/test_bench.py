@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import main
+from tests.bench import __main__ as bench
+from tests.bench.__main__ import Sizes, main
 from tests.bench.door import flat
 from tests.bench.figures import Figure, table
 
@@ -74,3 +76,20 @@ def test_a_missed_target_is_said() -> None:
         True,
         False,
     ]
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(_sizes: Sizes) -> Iterator[Figure]:
+        yield Figure("door", 1.5, "×")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "measure", measure)
+    out = tmp_path / "bench.json"
+    with pytest.raises(KeyboardInterrupt):
+        main(["--out", str(out)])
+    assert [one["name"] for one in json.loads(out.read_text())["figures"]] == ["door"]
+    told = capsys.readouterr()
+    assert "door" in told.out
+    assert "door" in told.err
