@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from b24.secrets import Secrets
 from b24.store.engine import Store
 from b24.store.migrate import upgrade
-from b24.store.tables import lease, mark
+from b24.store.tables import mark
 from smart_process import devices
 from smart_process.demo.bench_data import GATE, fill
 from smart_process.facts import Kind, Stage, reached_bits
@@ -32,7 +32,7 @@ from smart_process.store.journal import PUSH
 from tests.bench.figures import Figure
 from tests.bench.load import Timing, hammer
 from tests.bench.served import Server, Told, make_bare, running
-from tests.bench.world import NO_LIMIT, PORTAL_ID, RATE, SIZE, World
+from tests.bench.world import PORTAL_ID, RATE, SIZE, World
 from tests.eventually import eventually
 
 ROUNDS = 3
@@ -254,11 +254,6 @@ def beside_a_slow_portal(made: World, guests: int, slow_s: float) -> Figure:
             left = made.waiting(PUSH)
             made.rest.control("faults", method="DELETE")
             eventually(lambda: not made.waiting(PUSH) and not _under_way(made), within=300)
-    with made.app.service.store.transaction() as tx:
-        # The killed worker's: nobody else may drain before it has run out.
-        tx.execute(sa.delete(lease))
-    made.limits(*NO_LIMIT)
-    made.settle()
     note = f"{_waits(beside, alone)}; {left} cards still to be written when the last guest was in"
     return Figure(
         f"door beside a portal of {RATE:g} requests/s: p95 against alone",

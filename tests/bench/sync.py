@@ -45,7 +45,6 @@ def drains(made: World, changes: int, *, slow_s: float) -> list[Figure]:
     refused = sum(one["status"] == 503 for one in made.calls())
     made.rest.control("faults", method="DELETE")
     made.limits(*NO_LIMIT)
-    made.settle()
     _proved(made, changes)
     allowed = 1.1 * math.ceil(changes / 50) / RATE + max(answers)
     what = f"drain of {changes} changes, " + (f"{slow_s:g} s a batch" if slow_s else "answered at once")
