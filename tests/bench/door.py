@@ -174,16 +174,16 @@ def _nobody_came(database_url: str) -> None:
 
 
 def flat(figures: Sequence[Figure], fewest: int, most: int) -> list[Figure]:
-    """How much slower the door is with many guests than with few, against the floor of each run."""
-    ratios = {one.name: one.value for one in figures if one.name.endswith("p95 against bare")}
+    """The door with many guests against the door with few; both as ratios to the floor of their own run."""
+    ratios = {one.name: one.value for one in figures}
+    few, many = f"door, {fewest} guests, ", f"door, {most} guests, "
     found = []
     for name, value in ratios.items():
-        few = f"door, {fewest} guests"
-        if name.startswith(few) and (more := ratios.get(name.replace(few, f"door, {most} guests"))):
-            callers = name.removeprefix(few).strip(", ").partition(":")[0]
-            found.append(
-                Figure(f"door, {callers}: p95 with {most} guests against {fewest}", more / value, "×")
-            )
+        more = ratios.get(name.replace(few, many))
+        if name.startswith(few) and more is not None:
+            callers, _, what = name.removeprefix(few).rpartition(": ")
+            told = f"{what.removesuffix(' against bare')} with {most} guests against {fewest}"
+            found.append(Figure(f"door, {callers}: {told}", more / value, "×"))
     return found
 
 

@@ -53,13 +53,17 @@ def test_all_is_measured_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_door_is_compared_with_itself_at_another_size() -> None:
-    few, many = (
-        Figure(f"door, {guests} guests, 4 callers: p95 against bare", value, "×")
-        for guests, value in ((100, 1.5), (1000, 1.8))
-    )
-    (one,) = flat([few, many], 100, 1000)
-    assert one.name == "door, 4 callers: p95 with 1000 guests against 100"
-    assert one.value == pytest.approx(1.2)
+    measured = {
+        "door, 100 guests, 4 callers: p95 against bare": 1.5,
+        "door, 100 guests, 4 callers, batches of 50: throughput": 4.0,
+        "door, 1000 guests, 4 callers: p95 against bare": 1.8,
+        "door, 1000 guests, 4 callers, batches of 50: throughput": 3.0,
+    }
+    found = flat([Figure(name, value, "×") for name, value in measured.items()], 100, 1000)
+    assert {one.name: one.value for one in found} == {
+        "door, 4 callers: p95 with 1000 guests against 100": pytest.approx(1.2),
+        "door, 4 callers, batches of 50: throughput with 1000 guests against 100": pytest.approx(0.75),
+    }
 
 
 def test_a_missed_target_is_said() -> None:
