@@ -69,7 +69,7 @@ STEPS: tuple[Step, ...] = (
 """In this order, so that each wave uses ids the earlier ones recorded (design 3.1)."""
 
 PULLING: tuple[Step, ...] = (pull.items, pull.tasks)
-PULL_REST = timedelta(seconds=15)
+PULL_REST = timedelta(seconds=20)
 TRIES_OF_A_BROKEN_STEP = 3
 
 
