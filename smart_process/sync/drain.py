@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from b24 import errors, leases, logs, portals
 from b24.store import marks
@@ -69,7 +69,6 @@ STEPS: tuple[Step, ...] = (
 """In this order, so that each wave uses ids the earlier ones recorded (design 3.1)."""
 
 PULLING: tuple[Step, ...] = (pull.items, pull.tasks)
-PULL_REST = timedelta(seconds=20)
 TRIES_OF_A_BROKEN_STEP = 3
 
 
@@ -128,8 +127,10 @@ def _rounds(
 
     going = _watch(service, hold, ttl_s, budget_s, going_on)
     alone: set[str] = set()
-    pulls = Pulls(service.clock)
     touched = 0
+    # A mass of cards is being written: each write comes back as an event, and reading a few of them at a time would
+    # cost more than writing. The next drain looks into the portal first, as every one does.
+    mass = False
     for _ in range(rounds):
         # Anew for every round: an administrator may change the settings meanwhile.
         work = _work(service, portal_id, fence, going, hold, alone)
@@ -137,41 +138,21 @@ def _rounds(
             return touched
         work.look()
         step_sum = 0
-        for step in pulls.steps():
+        for step in STEPS:
+            if mass and step in PULLING:
+                continue
             if not work.going():
                 return touched
             count = _safely(work, step)
             if work.claimed:
                 work.look()
-            pulls.note(step, count)
+            if step is push_participations.push:
+                mass = count >= push_participations.AT_ONCE
             step_sum += count
         touched += step_sum
         if not step_sum:
             break
     return touched
-
-
-class Pulls:
-    """When a drain looks into the portal: in every round – but while a mass of cards is written, only now and then,
-    because each write comes back as an event, and reading a few of them at a time would cost more than writing."""
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._last: datetime | None = None
-        self._mass = False
-
-    def steps(self) -> list[Step]:
-        """The steps of the next round."""
-        now = self._clock()
-        rests = self._mass and self._last is not None and now < self._last + PULL_REST
-        if not rests:
-            self._last = now
-        return [step for step in STEPS if not (rests and step in PULLING)]
-
-    def note(self, step: Step, count: int) -> None:
-        """Remember whether there is more to be written than goes into one request."""
-        if step is push_participations.push:
-            self._mass = count >= push_participations.AT_ONCE
 
 
 def _work(

@@ -54,9 +54,9 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
   let timer = 0;
   let asked = 0;
 
-  function draw(lines, text) {
+  function draw(lines) {
     at("found").replaceChildren(...lines);
-    tell(text);
+    tell("");
   }
 
   function tell(text) {
@@ -77,7 +77,7 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
       at("search-dialog").close();
       input.value = "";
       asked += 1;
-      draw([], "");
+      draw([]);
       onPerson(person, found);
     });
     const item = make("li");
@@ -89,10 +89,10 @@ export function wireSearch({ token, timeZone, pack }, onPerson) {
   async function search() {
     const query = input.value.trim();
     const mine = ++asked;
-    if (query.replace(/\s/g, "").length < 2) return draw([], "");
+    if (query.replace(/\s/g, "").length < 2) return draw([]);
     const here = await pack.search(query);
     if (mine !== asked) return undefined;
-    draw(here.map((found) => line({ ...found.record, ...stateOf(found.ticket) }, found)), "");
+    draw(here.map((found) => line({ ...found.record, ...stateOf(found.ticket) }, found)));
     const orElse = (text) => tell(at("found").children.length ? "" : text);
     try {
       const { people } = await call(`/api/v1/people?q=${encodeURIComponent(query)}`, { token });
